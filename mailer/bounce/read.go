@@ -1,0 +1,125 @@
+// Package bounce answers what came back after a mail left us: it receives returned mail and reads what it means.
+//
+// The reading half (read*.go) turns any mail into a [Mail]: delivery reports of RFC 3464 and of the many programs that
+// write prose instead, feedback reports (RFC 5965), auto-replies (RFC 3834), or none of these. It works in four steps:
+//
+//  1. normalize: at most 1 MiB, every line ending becomes one LF (read_lines.go)
+//  2. walk: one pass over the lines finds the MIME parts, within caps on size, fields, depth and parts (read_walk.go)
+//  3. decide: machine-readable parts first, then the words of the notice (read_decide.go)
+//  4. finish: each report's diagnostic text is given its meaning by diag/reply (read_report.go)
+//
+// Bad mail is data, not an error. What could not be read is said in [Mail.Unread].
+package bounce
+
+import (
+	"io"
+	"time"
+
+	"github.com/resetd/resetd/diag/reply"
+)
+
+// Kind says what sort of mail it is.
+type Kind string
+
+const (
+	KindBounce    Kind = "bounce"    // a report that at least one recipient failed or is delayed
+	KindDelivered Kind = "delivered" // a report of success only: delivered, relayed or expanded
+	KindFeedback  Kind = "feedback"  // a complaint, an unsubscribe request or an authentication failure report
+	KindAutoReply Kind = "autoreply" // a machine answered for a living mailbox; challenges too
+	KindNone      Kind = "none"      // anything else: human replies, receipts, news, spam
+)
+
+// Action is what the reporting host did for one recipient, RFC 3464 section 2.3.3.
+type Action string
+
+const (
+	ActionFailed    Action = "failed"    // given up
+	ActionDelayed   Action = "delayed"   // not yet; the host goes on trying
+	ActionDelivered Action = "delivered" // in the mailbox
+	ActionRelayed   Action = "relayed"   // handed to a host that sends no reports
+	ActionExpanded  Action = "expanded"  // handed to the members of a list
+)
+
+// Feedback words, for [Mail.Feedback].
+const (
+	FeedbackComplaint   = "complaint"    // the recipient or their provider called it spam
+	FeedbackUnsubscribe = "unsubscribe"  // an opt-out request
+	FeedbackAuthFailure = "auth_failure" // RFC 6591: our mail failed SPF, DKIM or DMARC somewhere
+)
+
+// Auto-reply words, for [Mail.AutoReply].
+const (
+	AutoVacation  = "vacation"  // away, on leave, out of office, left the company
+	AutoChallenge = "challenge" // asks the sender to prove something before the mail is delivered
+	AutoOther     = "auto"      // any other automatic answer
+)
+
+// Report is what a host says about one recipient.
+type Report struct {
+	Recipient      string       // as stated, domain in lower case; "" = not stated
+	Original       string       // Original-Recipient or ORCPT where it differs; "" = none
+	Action         Action       // never ""
+	Status         string       // enhanced status code; the remote server's own code wins over x.0.0; "" = none
+	Code           int          // the remote server's SMTP code; 0 = not stated
+	Reason         reply.Reason // reply.ReasonUnknown when the text says nothing
+	Cause          string       // an id of the catalogue of causes
+	Permanent      bool         // another try of the same mail cannot help
+	RemoteHost     string       // who refused; "" = not stated
+	ReportingMTA   string       // who reports; "" = not stated
+	Diagnostic     string       // the diagnostic line, unfolded and redacted; "" = none
+	RetryAfter     time.Time    // not before; zero = not said
+	WillRetryUntil time.Time    // RFC 3464 section 2.3.9; zero = not said
+	Because        reply.Because
+}
+
+// Header holds the few fields of the returned mail that we keep: enough to know which mail it was, never its body.
+type Header struct {
+	From, To, Subject, MessageID string            // decoded; "" = not there
+	Date                         time.Time         // zero = not there or not readable
+	Own                          map[string]string // our X-Resetd-* fields, names in lower case; nil = none
+}
+
+// Mail is what one returned mail says.
+type Mail struct {
+	Kind       Kind
+	Feedback   string        // see Feedback*; "" unless Kind is feedback
+	AutoReply  string        // see Auto*; "" unless Kind is autoreply
+	Reports    []Report      // one per recipient; a complaint names whom it is about here with no action
+	MessageIDs []string      // ids of the mail this one is about, without angle brackets
+	EnvelopeID string        // RFC 3464 section 2.2.1, xtext decoded; "" = none
+	Returned   Header        // fields of the returned mail, when it was attached
+	From       string        // the address of the reporter; "" = none
+	Subject    string        // decoded
+	Date       time.Time     // zero = none
+	Because    reply.Because // why the mail is of its kind, when no report says it
+	Unread     []string      // what could not be read, in words; nil = all was read
+}
+
+// maxMail is how much of a mail is read; the rest is drained unread.
+const maxMail = 1 << 20
+
+// Read reads one mail. It fails only if reading r fails; whatever stands in the mail is data.
+func Read(r io.Reader) (Mail, error) {
+	b, cut, err := readCapped(r, maxMail)
+	if err != nil {
+		return Mail{}, err
+	}
+	return read(normalize(b, true), cut), nil
+}
+
+// ReadBytes reads one mail from memory and keeps no reference to b.
+func ReadBytes(b []byte) Mail {
+	cut := len(b) > maxMail
+	if cut {
+		b = b[:maxMail]
+	}
+	return read(normalize(b, false), cut)
+}
+
+func read(data string, cut bool) Mail {
+	w := walkMail(data)
+	if cut {
+		w.unread("the mail is larger than 1 MiB; the rest was not read")
+	}
+	return decide(w)
+}

@@ -1,0 +1,96 @@
+package bounce
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/resetd/resetd/diag/reply"
+)
+
+// evidence is a piece of text of a part that a statement rests on, not yet translated into a line of the input.
+type evidence struct {
+	part int
+	off  int // into the decoded part
+	text string
+}
+
+const maxEvidence = 240 // bytes of text quoted as a reason
+
+// because turns evidence into the line and the words of the input as it came. Where the part was encoded, the words
+// are searched in its raw lines; where they cannot stand there (base64), the raw line is quoted.
+func (w *walk) because(e evidence) reply.Because {
+	if e.part < 0 || e.part >= len(w.parts) {
+		return reply.Because{}
+	}
+	p := &w.parts[e.part]
+	first, _, _ := strings.Cut(strings.TrimLeft(e.text, " \t\n"), "\n")
+	if p.verbatim || !p.decoded {
+		off := e.off
+		if p.decoded {
+			off += p.body
+		}
+		off += len(e.text) - len(strings.TrimLeft(e.text, " \t\n"))
+		return w.quote(off, first)
+	}
+	raw := w.data[p.body:min(p.end, p.body+maxText)]
+	for _, piece := range pieces(first) {
+		if i := strings.Index(raw, piece); i >= 0 {
+			return w.quote(p.body+i, piece)
+		}
+	}
+	// The encoded text grows evenly, so the share of the decoded text is the share of the raw one.
+	off := p.body
+	if len(p.text) > 0 {
+		off += len(raw) * min(e.off, len(p.text)) / len(p.text)
+	}
+	start := strings.LastIndexByte(w.data[:off], '\n') + 1
+	return w.quote(start, strings.TrimRight(w.data[start:lineEnd(w.data, start)], "\n"))
+}
+
+// pieces returns parts of s that may stand unchanged in encoded text, the longest first, at most three.
+func pieces(s string) []string {
+	out := make([]string, 0, 3)
+	for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r >= 0x80 || r == '=' }) {
+		f = strings.TrimSpace(f)
+		if len(f) > 60 {
+			f = f[:60]
+		}
+		if len(f) < 6 {
+			continue
+		}
+		out = append(out, f)
+		for i := len(out) - 1; i > 0 && len(out[i]) > len(out[i-1]); i-- {
+			out[i], out[i-1] = out[i-1], out[i]
+		}
+		if len(out) > 3 {
+			out = out[:3]
+		}
+	}
+	return out
+}
+
+// quote makes a Because of text that stands at off, cut before any secret, at a rune boundary and before bytes that
+// are no UTF-8.
+func (w *walk) quote(off int, text string) reply.Because {
+	if i := secretAt(text); i >= 0 {
+		text = text[:i]
+	}
+	if len(text) > maxEvidence {
+		text = text[:maxEvidence]
+		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
+			text = text[:len(text)-1]
+		}
+		if n := len(text); n > 0 && text[n-1] >= 0x80 {
+			text = text[:n-1]
+		}
+	}
+	for i, r := range text {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(text[i:]); n == 1 {
+				text = text[:i]
+				break
+			}
+		}
+	}
+	return reply.Because{Line: w.lineAt(off), Text: strings.Clone(strings.TrimSpace(text))}
+}

@@ -1,0 +1,165 @@
+package bounce
+
+import (
+	"strings"
+	"time"
+
+	"github.com/resetd/resetd/diag/reply"
+)
+
+// finding is what was found about one recipient before its meaning is looked up.
+type finding struct {
+	recipient, original string
+	action              Action
+	status              string // as stated; "" = none
+	diagnostic          string // the host's own words
+	context             []string
+	remote, reporter    string
+	retryUntil          time.Time
+	because             evidence
+}
+
+const (
+	maxDiagnostic = 1000 // bytes of a diagnostic that are kept
+	maxAddress    = 320  // RFC 5321: 64 + 1 + 255
+)
+
+// report gives a finding its meaning.
+func (w *walk) report(f finding, date time.Time) Report {
+	r := Report{
+		Recipient:      strings.Clone(lowerDomain(clip(f.recipient, maxAddress))),
+		Action:         f.action,
+		RemoteHost:     strings.Clone(hostName(f.remote)),
+		ReportingMTA:   strings.Clone(hostName(f.reporter)),
+		Diagnostic:     strings.Clone(clip(redact(oneLine(f.diagnostic)), maxDiagnostic)),
+		WillRetryUntil: f.retryUntil,
+		Because:        w.because(f.because),
+	}
+	if o := lowerDomain(clip(f.original, maxAddress)); !strings.EqualFold(o, r.Recipient) {
+		r.Original = strings.Clone(o)
+	}
+	reading := meaning(f, r)
+	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
+	r.Status = strings.Clone(bestStatus(f.status, f.diagnostic, reading.Enhanced))
+	if r.Action == ActionDelayed {
+		r.Permanent = false
+	}
+	if reading.RetryAfter > 0 && !date.IsZero() {
+		r.RetryAfter = date.Add(reading.RetryAfter)
+	}
+	return r
+}
+
+// meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone.
+func meaning(f finding, r Report) reply.Reading {
+	ask := func(enhanced, text string) reply.Reading {
+		return reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: enhanced, Text: text})
+	}
+	own := clip(f.diagnostic, 2*maxDiagnostic)
+	status := enhancedCode(f.status)
+	first := ask(status, own)
+	if first.Reason != reply.ReasonUnknown && first.Confidence != reply.Possible {
+		return first
+	}
+	for _, c := range f.context {
+		if c == "" {
+			continue
+		}
+		x := ask("", clip(c, 2*maxDiagnostic))
+		if x.Reason != reply.ReasonUnknown && x.Confidence != reply.Possible {
+			if first.Code != 0 {
+				x.Code = first.Code
+			}
+			if first.Enhanced != "" {
+				x.Enhanced = first.Enhanced
+			}
+			return x
+		}
+	}
+	return first
+}
+
+// bestStatus picks the most telling enhanced code: one in the host's own words beats a stated x.0.0.
+func bestStatus(stated, diagnostic, read string) string {
+	s := enhancedCode(stated)
+	if s != "" && !vague(s) {
+		return s
+	}
+	d := enhancedCode(diagnostic)
+	if d == "" {
+		d = read
+	}
+	if d != "" && (s == "" || !vague(d)) {
+		return d
+	}
+	return s
+}
+
+// vague reports whether a status says nothing but its class.
+func vague(s string) bool { return len(s) == 5 && s[1:] == ".0.0" }
+
+// enhancedCode finds the first enhanced status code (RFC 3463) in s: class 2, 4 or 5, subject and detail of at most
+// three digits, standing alone.
+func enhancedCode(s string) string {
+	for i := 0; i+4 < len(s); i++ {
+		c := s[i]
+		if c != '5' && c != '4' && c != '2' || s[i+1] != '.' {
+			continue
+		}
+		if i > 0 && (s[i-1] == '.' || s[i-1] >= '0' && s[i-1] <= '9' || isLetter(s[i-1])) {
+			continue
+		}
+		a := digits(s[i+2:])
+		if a == 0 || a > 3 || i+2+a >= len(s) || s[i+2+a] != '.' {
+			continue
+		}
+		b := digits(s[i+3+a:])
+		if b == 0 || b > 3 {
+			continue
+		}
+		end := i + 3 + a + b
+		if end < len(s) && (isLetter(s[end]) || s[end] == '.' && end+1 < len(s) && s[end+1] >= '0' && s[end+1] <= '9') {
+			continue
+		}
+		return s[i:end]
+	}
+	return ""
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// hostName keeps the name of "mx.example.org (192.0.2.1)" or "[192.0.2.1]".
+func hostName(s string) string {
+	s = strings.TrimSpace(s)
+	if i := strings.IndexAny(s, " (\t;,"); i > 0 {
+		s = s[:i]
+	}
+	return clip(lower(strings.Trim(s, "<>.'\"")), 255)
+}
+
+// oneLine joins lines and runs of blanks.
+func oneLine(s string) string {
+	if !strings.ContainsAny(s, "\n\t") && !strings.Contains(s, "  ") {
+		return strings.TrimSpace(s)
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// clip cuts s to at most n bytes at a rune boundary.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}
