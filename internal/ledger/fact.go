@@ -230,6 +230,8 @@ type Report struct {
 	Kind   string    `json:"k"` // CONTRACT.md's kinds; done and failed for an outcome
 	At     time.Time `json:"at,omitzero"`
 	Detail string    `json:"d,omitempty"`
+	// Revived says that this failed outcome made the redeemed token live again.
+	Revived bool `json:"rv,omitempty"`
 }
 
 // Hold is a suppression's beginning or end.

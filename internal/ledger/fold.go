@@ -183,7 +183,7 @@ func (r *Reset) add(f Fact) {
 		r.Redeemed = &f
 	case Reported:
 		// A failed outcome revives the token: the redeem did not end in a new password.
-		if f.Report != nil && f.Report.Kind == "failed" && f.Report.Detail == Revived {
+		if f.Report != nil && f.Report.Revived {
 			r.Redeemed = nil
 		}
 	case Issued:
@@ -203,9 +203,6 @@ func (r *Reset) add(f Fact) {
 	}
 	m.add(f, r)
 }
-
-// Revived marks the Reported fact of a failed outcome that made the token live again.
-const Revived = "token revived"
 
 func (m *Message) add(f Fact, r *Reset) {
 	switch f.Event {

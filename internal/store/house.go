@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+func atoi(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// Hold is a pause of all sending, or of one route.
+type Hold struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// houseFacts bounds the list of facts that belong to no ledger.
+const houseFacts = 10000
+
+// Pause holds sending on a route; "" = on all. A pause that is in force already is left as it is.
+func (s *Store) Pause(ctx context.Context, route string, h Hold) error {
+	body, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	rows, err := encode([]ledger.Fact{{ID: ledger.NewEventID(), At: h.Since, Event: ledger.Paused, By: h.By, Reason: h.Reason, Delay: &ledger.Delay{Why: "paused", Route: route}}})
+	if err != nil {
+		return err
+	}
+	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSetNX(ctx, pauseKey, route, body)
+		p.RPush(ctx, houseKey, rows...)
+		p.LTrim(ctx, houseKey, -houseFacts, -1)
+		return nil
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Resume lets sending go on, on a route or ("") on all; false = it was not held.
+func (s *Store) Resume(ctx context.Context, route, by, reason string) (bool, error) {
+	rows, err := encode([]ledger.Fact{{ID: ledger.NewEventID(), At: s.Now(), Event: ledger.Resumed, By: by, Reason: reason, Delay: &ledger.Delay{Why: "paused", Route: route}}})
+	if err != nil {
+		return false, err
+	}
+	var del *redis.IntCmd
+	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		del = p.HDel(ctx, pauseKey, route)
+		p.RPush(ctx, houseKey, rows...)
+		p.LTrim(ctx, houseKey, -houseFacts, -1)
+		return nil
+	})
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return del.Val() > 0, nil
+}
+
+// Holds gives the pauses in force by route; "" is the one of all sending.
+func (s *Store) Holds(ctx context.Context) (map[string]Hold, error) {
+	m, err := s.rdb.HGetAll(ctx, pauseKey).Result()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make(map[string]Hold, len(m))
+	for route, body := range m {
+		var h Hold
+		if err := json.Unmarshal([]byte(body), &h); err != nil {
+			h = Hold{Reason: "a pause that is not readable"}
+		}
+		out[route] = h
+	}
+	return out, nil
+}
+
+// WorkerAlive is how old a worker's last heartbeat may be; it beats every WorkerBeat.
+const (
+	WorkerAlive = 10 * time.Second
+	WorkerBeat  = 2 * time.Second
+)
+
+// KEYS 1 workers · ARGV 1 name, 2 ms after which one is forgotten.
+var aliveScript = newScript(`
+redis.call('ZADD', KEYS[1], now(), ARGV[1])
+local n = redis.call('ZCARD', KEYS[1])
+if n > 1 then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now() - ARGV[2]) end
+return 1`)
+
+// Alive is a worker's heartbeat. The last one stays known, so that one can say since when there is none.
+func (s *Store) Alive(ctx context.Context, worker string) error {
+	_, err := s.run(ctx, aliveScript, []string{workersKey}, worker, (24 * time.Hour).Milliseconds())
+	return err
+}
+
+// Leave takes a worker off the list, keeping the time of its end.
+func (s *Store) Leave(ctx context.Context, worker string) error {
+	// The score is moved out of the window in which it would count as alive, and no further.
+	at := s.Now().Add(-WorkerAlive)
+	if err := s.rdb.ZAdd(ctx, workersKey, redis.Z{Score: float64(millis(at)), Member: worker}).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Workers says how many are alive and when the last heartbeat was; zero = never.
+func (s *Store) Workers(ctx context.Context) (alive int, seen time.Time, err error) {
+	z, err := s.rdb.ZRangeWithScores(ctx, workersKey, 0, -1).Result()
+	if err != nil {
+		return 0, time.Time{}, unavailable(err)
+	}
+	limit := s.Now().Add(-WorkerAlive)
+	for _, w := range z {
+		at := fromMillis(int64(w.Score))
+		if at.After(limit) {
+			alive++
+		}
+		if at.After(seen) {
+			seen = at
+		}
+	}
+	return alive, seen, nil
+}
+
+// SensorGap is how long a sensor may be silent before it counts as blind; it beats every SensorBeat.
+const (
+	SensorGap  = 30 * time.Second
+	SensorBeat = 5 * time.Second
+)
+
+// KEYS 1 beats, 2 house facts · ARGV 1 sensor, 2 gap ms. Returns the ms of the last beat when it is longer ago than the gap, else 0.
+var beatScript = newScript(`
+local t = now()
+local last = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+redis.call('HSET', KEYS[1], ARGV[1], t)
+if last > 0 and t - last > tonumber(ARGV[2]) then return last end
+return 0`)
+
+// Beat is a sensor's heartbeat: a part that makes facts says that it sees. One that was silent for longer than SensorGap leaves a
+// SensorLost and a SensorBack, so that a verdict can say what could not be seen.
+func (s *Store) Beat(ctx context.Context, sensor string) error {
+	v, err := s.run(ctx, beatScript, []string{beatsKey, houseKey}, sensor, SensorGap.Milliseconds())
+	if err != nil {
+		return err
+	}
+	last := asInt(v)
+	if last == 0 {
+		return nil
+	}
+	rows, err := encode([]ledger.Fact{
+		{ID: ledger.NewEventID(), At: fromMillis(last), Event: ledger.SensorLost, Sensor: &ledger.Sensor{Name: sensor}},
+		{ID: ledger.NewEventID(), At: s.Now(), Event: ledger.SensorBack, Sensor: &ledger.Sensor{Name: sensor}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.rdb.RPush(ctx, houseKey, rows...).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// Blind is a time in which a sensor could not see; a zero To means still.
+type Blind struct {
+	Sensor   string
+	From, To time.Time
+}
+
+// House reads what concerns the whole installation: the facts of no ledger, and the sensors that are silent now.
+func (s *Store) House(ctx context.Context) (facts []ledger.Fact, blind []Blind, err error) {
+	rows, err := s.rdb.LRange(ctx, houseKey, -1000, -1).Result()
+	if err != nil {
+		return nil, nil, unavailable(err)
+	}
+	if facts, err = decode(rows); err != nil {
+		return nil, nil, err
+	}
+	lost := map[string]time.Time{}
+	for _, f := range facts {
+		if f.Sensor == nil {
+			continue
+		}
+		switch f.Event {
+		case ledger.SensorLost:
+			lost[f.Sensor.Name] = f.At
+		case ledger.SensorBack:
+			if from, ok := lost[f.Sensor.Name]; ok {
+				blind = append(blind, Blind{Sensor: f.Sensor.Name, From: from, To: f.At})
+				delete(lost, f.Sensor.Name)
+			}
+		}
+	}
+	beats, err := s.rdb.HGetAll(ctx, beatsKey).Result()
+	if err != nil {
+		return nil, nil, unavailable(err)
+	}
+	limit := s.Now().Add(-SensorGap)
+	for sensor, ms := range beats {
+		if at := fromMillis(atoi(ms)); at.Before(limit) {
+			blind = append(blind, Blind{Sensor: sensor, From: at})
+		}
+	}
+	return facts, blind, nil
+}
+
+// Since is when this installation's records begin: the first start on this store.
+func (s *Store) Since(ctx context.Context) (time.Time, error) {
+	now := s.Now()
+	if err := s.rdb.SetNX(ctx, sinceKey, millis(now), 0).Err(); err != nil {
+		return time.Time{}, unavailable(err)
+	}
+	ms, err := s.rdb.Get(ctx, sinceKey).Int64()
+	if err != nil {
+		return time.Time{}, unavailable(err)
+	}
+	return fromMillis(ms), nil
+}
+
+// Sweep says whether the caller is the one to reconcile for the next while; it must be much longer than a sweep takes.
+func (s *Store) Sweep(ctx context.Context, who string, hold time.Duration) (bool, error) {
+	v, err := s.run(ctx, sweepScript, []string{sweepKey}, who, hold.Milliseconds())
+	return asInt(v) == 1, err
+}
+
+// KEYS 1 sweep · ARGV 1 who, 2 hold ms.
+var sweepScript = newScript(`
+local has = redis.call('GET', KEYS[1])
+if has and has ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// RingPatience is how long a first ring may take to be heard before the reconciler rings again.
+const RingPatience = 10 * time.Second
+
+// ErrFull means that Redis' memory is near its limit: nothing new is accepted, so that what was accepted can still be finished.
+var ErrFull = errors.New("the store is nearly full; try again later")
+
+// KEYS 1 ledger, 2 reset, 3 work, 4 due, 5 ring, 6 routes
+// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 oldest time kept (RFC 3339), 8 fact.
+// Writes the ask, its outbox entry and its due time, and rings for it; a reset that is there already is left as it is. Facts past their
+// retention are dropped from the head. Returns Redis' time.
+var acceptScript = newScript(`
+local t = now()
+if redis.call('EXISTS', KEYS[2]) == 1 then return t end
+for i = 1, 100 do
+  local head = redis.call('LINDEX', KEYS[1], 0)
+  local at = head and string.match(head, '"t":"([^"]+)"')
+  if not at or at >= ARGV[7] then break end
+  redis.call('LPOP', KEYS[1])
+end
+push(KEYS[1], 8, 8, ARGV[1])
+redis.call('HSET', KEYS[2], 'l', ARGV[3], 'rm', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[1] + 172800000)
+redis.call('HSET', KEYS[3], 'l', ARGV[3], 'rm', ARGV[4], 'r', ARGV[5], 'm', ARGV[2], 's', 'open')
+count(KEYS[6], KEYS[3], '-', '0')
+redis.call('ZADD', KEYS[4], t, ARGV[2])
+redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6]))
+return t`)
+
+// Accept writes an ask: fact, outbox entry and due time in one script. The fact names reset, message and ask. Accepting the same reset
+// again changes nothing. The ring it returns is to be put into the queue; that it is not is no error.
+func (s *Store) Accept(ctx context.Context, f ledger.Fact) (Ring, error) {
+	if s.full.Load() {
+		return Ring{}, &Unavailable{Err: ErrFull}
+	}
+	l := LedgerOf(f.Ask.Realm, f.Ask.Login)
+	p := l.Partition()
+	rows, err := encode([]ledger.Fact{f})
+	if err != nil {
+		return Ring{}, err
+	}
+	oldest := s.Now().Add(-s.retention).Format(time.RFC3339)
+	v, err := s.commit(ctx, acceptScript,
+		[]string{ledgerKey(l), resetKey(p, f.Reset), workKey(p, string(f.Message)), dueKey(p, Deliver), ringKey(p), routeKey(p)},
+		s.retention.Milliseconds(), string(f.Message), string(l), f.Ask.Realm, string(f.Reset), RingPatience.Milliseconds(), oldest, rows[0])
+	if err != nil {
+		return Ring{}, err
+	}
+	return Ring{ID: string(f.Message), Number: 1, At: fromMillis(asInt(v))}, nil
+}
+
+// KEYS 1 ledger, 2 new work, 3 due, 4 lease, 5 ring, 6 routes, 7… works of older messages
+// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 route, 8 the Resent fact, 9… for each older work: its id, its Cancelled fact.
+// Writes the new message and takes back the booked attempts of the older ones; one that is done already is left. Returns Redis' time.
+var resendScript = newScript(`
+local t = now()
+if redis.call('EXISTS', KEYS[2]) == 1 then return t end
+push(KEYS[1], 8, 8, ARGV[1])
+for i = 7, #KEYS do
+  local id, fact = ARGV[9 + (i - 7) * 2], ARGV[10 + (i - 7) * 2]
+  if redis.call('HGET', KEYS[i], 's') == 'open' then
+    redis.call('RPUSH', KEYS[1], fact)
+    count(KEYS[6], KEYS[i], '', '0')
+    redis.call('HSET', KEYS[i], 's', 'done')
+    redis.call('PEXPIRE', KEYS[i], ARGV[1])
+    redis.call('ZREM', KEYS[3], id)
+    redis.call('ZREM', KEYS[4], id)
+    redis.call('HDEL', KEYS[5], id)
+  end
+end
+redis.call('HSET', KEYS[2], 'l', ARGV[3], 'rm', ARGV[4], 'r', ARGV[5], 'm', ARGV[2], 's', 'open')
+count(KEYS[6], KEYS[2], ARGV[7], '0')
+redis.call('ZADD', KEYS[3], t, ARGV[2])
+redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6]))
+return t`)
+
+// Resend writes another message of a reset (the Resent fact names both) and takes back what is still booked for its older ones; cancelled
+// holds one Cancelled fact for each of those. A dialogue that is under way is not cut: its outcome is recorded when it comes.
+func (s *Store) Resend(ctx context.Context, at Place, resent ledger.Fact, cancelled []ledger.Fact) (Ring, error) {
+	if s.full.Load() {
+		return Ring{}, &Unavailable{Err: ErrFull}
+	}
+	p := at.Ledger.Partition()
+	keys := []string{ledgerKey(at.Ledger), workKey(p, string(resent.Message)), dueKey(p, Deliver), leaseKey(p, Deliver), ringKey(p), routeKey(p)}
+	rows, err := encode(append([]ledger.Fact{resent}, cancelled...))
+	if err != nil {
+		return Ring{}, err
+	}
+	route := "-"
+	if resent.Resend != nil && resent.Resend.Route != "" {
+		route = resent.Resend.Route
+	}
+	args := []any{s.retention.Milliseconds(), string(resent.Message), string(at.Ledger), at.Realm, string(resent.Reset), RingPatience.Milliseconds(), route, rows[0]}
+	for i, c := range cancelled {
+		keys = append(keys, workKey(p, string(c.Message)))
+		args = append(args, string(c.Message), rows[i+1])
+	}
+	v, err := s.commit(ctx, resendScript, keys, args...)
+	if err != nil {
+		return Ring{}, err
+	}
+	return Ring{ID: string(resent.Message), Number: 1, At: fromMillis(asInt(v))}, nil
+}
+
+// KEYS 1 ledger, 2 due, 3 lease, 4 ring, 5 routes, 6… works · ARGV 1 retention ms, 2… for each work: its id, its Cancelled fact.
+// Returns how many were open and are cancelled now.
+var cancelScript = newScript(`
+local n = 0
+for i = 6, #KEYS do
+  local id, fact = ARGV[2 + (i - 6) * 2], ARGV[3 + (i - 6) * 2]
+  if redis.call('HGET', KEYS[i], 's') == 'open' then
+    redis.call('RPUSH', KEYS[1], fact)
+    count(KEYS[5], KEYS[i], '', '0')
+    redis.call('HSET', KEYS[i], 's', 'done')
+    redis.call('PEXPIRE', KEYS[i], ARGV[1])
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('ZREM', KEYS[3], id)
+    redis.call('HDEL', KEYS[4], id)
+    n = n + 1
+  end
+end
+return n`)
+
+// Cancel takes back the booked attempts of messages, one Cancelled fact each, and says how many there were.
+func (s *Store) Cancel(ctx context.Context, at Place, cancelled []ledger.Fact) (int, error) {
+	p := at.Ledger.Partition()
+	keys := []string{ledgerKey(at.Ledger), dueKey(p, Deliver), leaseKey(p, Deliver), ringKey(p), routeKey(p)}
+	args := []any{s.retention.Milliseconds()}
+	rows, err := encode(cancelled)
+	if err != nil {
+		return 0, err
+	}
+	for i, c := range cancelled {
+		keys = append(keys, workKey(p, string(c.Message)))
+		args = append(args, string(c.Message), rows[i])
+	}
+	v, err := s.commit(ctx, cancelScript, keys, args...)
+	return int(asInt(v)), err
+}
