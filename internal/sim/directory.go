@@ -73,12 +73,10 @@ func (w *World) Directory(accounts ...Account) *Directory {
 	d := &Directory{url: "http://" + l.Addr().String() + "/accounts", accounts: accounts, changed: make(chan struct{})}
 	d.srv = &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return w.ctx }}
-	w.run(func(context.Context) { d.srv.Serve(l) })
 	w.mu.Lock()
-	closed := w.closed
-	w.closers = append(w.closers, func() { d.shut() })
+	w.closers = append(w.closers, d.shut)
 	w.mu.Unlock()
-	if closed {
+	if !w.run(func(context.Context) { d.srv.Serve(l) }) {
 		l.Close()
 	}
 	return d

@@ -40,6 +40,8 @@ type Counts struct {
 	BytesOut      int64 // bytes written by the host, TLS not counted
 }
 
+var errEnded = errors.New("sim: the world has ended")
+
 // transcriptLines bounds a transcript; the oldest half goes when it is full.
 const transcriptLines = 20_000
 
@@ -81,13 +83,15 @@ func (h *Host) Set(b Behaviour) error {
 	if err != nil {
 		return fmt.Errorf("sim: host %s: %w", h.name, err)
 	}
-	h.listener = l
-	h.w.run(func(ctx context.Context) {
-		defer l.Close() // also where the world ended before the host was known to it
-		stop := context.AfterFunc(ctx, func() { l.Close() })
+	started := h.w.run(func(ctx context.Context) {
+		stop := context.AfterFunc(ctx, func() { l.Close() }) // the world may end before it knows this host
 		defer stop()
 		h.accept(ctx, l)
 	})
+	if !started {
+		return errors.Join(errEnded, l.Close())
+	}
+	h.listener = l
 	return nil
 }
 
@@ -119,14 +123,14 @@ func (h *Host) accept(ctx context.Context, l net.Listener) {
 		h.counts.Connections++
 		h.signal()
 		h.mu.Unlock()
-		h.w.run(func(ctx context.Context) {
+		started := h.w.run(func(ctx context.Context) {
 			stop := context.AfterFunc(ctx, func() { conn.Close() })
 			defer stop()
 			defer h.forget(conn)
 			h.serve(ctx, b, conf, conn)
 		})
-		if ctx.Err() != nil { // run starts nothing in a closed world
-			conn.Close()
+		if !started {
+			h.forget(conn)
 		}
 	}
 }
@@ -241,7 +245,7 @@ func (h *Host) until(ctx context.Context, ok func() bool) error {
 		case <-ctx.Done():
 			return fmt.Errorf("sim: waiting at %s, which holds %d mails: %w", h.name, have, ctx.Err())
 		case <-h.w.ctx.Done():
-			return fmt.Errorf("sim: waiting at %s: the world has ended", h.name)
+			return fmt.Errorf("sim: waiting at %s: %w", h.name, errEnded)
 		}
 	}
 }

@@ -137,18 +137,19 @@ func (w *World) Close() error {
 	return nil
 }
 
-// run starts f in a goroutine that Close waits for; a closed world starts nothing.
-func (w *World) run(f func(ctx context.Context)) {
+// run starts f in a goroutine that Close waits for; a world that has ended starts nothing and says so.
+func (w *World) run(f func(ctx context.Context)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return
+		return false
 	}
 	w.wg.Add(1)
 	go func() {
 		defer w.wg.Done()
 		f(w.ctx)
 	}()
+	return true
 }
 
 // later is run after a delay; zero means at once.
