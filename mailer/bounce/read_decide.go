@@ -49,7 +49,31 @@ func (w *walk) decideLevel(m *Mail, level int) bool {
 			}
 		}
 	}
-	return false
+	h := w.letterhead(level)
+	n := w.readNotice(level)
+	domain := ""
+	if i := strings.LastIndexByte(m.From, '@'); i >= 0 {
+		domain = m.From[i+1:]
+	}
+	cands := n.candidates(domain)
+	if !w.isFailure(h, n, cands, level) {
+		return false
+	}
+	w.matching(m, level)
+	if m.Returned.From == "" && n.returned != "" {
+		m.Returned = returnedHeader(w.block(afterMark(n.returned)))
+	}
+	w.proseReports(m, h, n, cands, level)
+	m.Kind = kindOf(m.Reports)
+	return true
+}
+
+// afterMark skips the marker line and blank lines before a returned header.
+func afterMark(s string) string {
+	if nameLen(s[:lineEnd(s, 0)]) == 0 {
+		s = s[lineEnd(s, 0):]
+	}
+	return s
 }
 
 func (w *walk) decideForwarded(m *Mail, level int) bool { return w.decideLevel(m, level) }

@@ -10,11 +10,18 @@ import (
 // evidence is a piece of text of a part that a statement rests on, not yet translated into a line of the input.
 type evidence struct {
 	part int
-	off  int // into the decoded part
+	off  int // into the decoded part; -1 = not known, the text was made from HTML
+	abs  int // into the input, counts where text is ""; then the whole line there is meant
 	text string
 }
 
-const maxEvidence = 240 // bytes of text quoted as a reason
+// headerEvidence quotes the header line at an offset of the input.
+func (w *walk) headerEvidence(off int) evidence { return evidence{abs: off} }
+
+const (
+	maxEvidence = 240     // bytes of text quoted as a reason
+	maxSearch   = 8 << 20 // bytes of encoded parts searched for quotes, in all
+)
 
 // because turns evidence into the line and the words of the input as it came. Where the part was encoded, the words
 // are searched in its raw lines; where they cannot stand there (base64), the raw line is quoted.
@@ -22,18 +29,21 @@ func (w *walk) because(e evidence) reply.Because {
 	if e.part < 0 || e.part >= len(w.parts) {
 		return reply.Because{}
 	}
+	if e.text == "" {
+		return w.quote(e.abs, strings.TrimRight(w.data[e.abs:lineEnd(w.data, e.abs)], "\n"))
+	}
 	p := &w.parts[e.part]
 	first, _, _ := strings.Cut(strings.TrimLeft(e.text, " \t\n"), "\n")
-	if p.verbatim || !p.decoded {
-		off := e.off
-		if p.decoded {
-			off += p.body
-		}
-		off += len(e.text) - len(strings.TrimLeft(e.text, " \t\n"))
+	if p.verbatim && e.off >= 0 {
+		off := p.body + e.off + len(e.text) - len(strings.TrimLeft(e.text, " \t\n"))
 		return w.quote(off, first)
 	}
 	raw := w.data[p.body:min(p.end, p.body+maxText)]
 	for _, piece := range pieces(first) {
+		if w.searched > maxSearch {
+			break
+		}
+		w.searched += len(raw)
 		if i := strings.Index(raw, piece); i >= 0 {
 			return w.quote(p.body+i, piece)
 		}
@@ -41,7 +51,7 @@ func (w *walk) because(e evidence) reply.Because {
 	// The encoded text grows evenly, so the share of the decoded text is the share of the raw one.
 	off := p.body
 	if len(p.text) > 0 {
-		off += len(raw) * min(e.off, len(p.text)) / len(p.text)
+		off += len(raw) * min(max(e.off, 0), len(p.text)) / len(p.text)
 	}
 	start := strings.LastIndexByte(w.data[:off], '\n') + 1
 	return w.quote(start, strings.TrimRight(w.data[start:lineEnd(w.data, start)], "\n"))

@@ -29,13 +29,14 @@ type part struct {
 
 // walk is a mail split into its parts.
 type walk struct {
-	data   string
-	parts  []part
-	notes  []string
-	budget int // decoded bytes that may still be looked at
-	fields int // header fields kept so far, in all parts
-	at     int // for line: an offset whose line number is known …
-	line   int // … and that number, 1-based
+	data     string
+	parts    []part
+	notes    []string
+	budget   int // decoded bytes that may still be looked at
+	fields   int // header fields kept so far, in all parts
+	searched int // bytes searched for quotes so far
+	at       int // for line: an offset whose line number is known …
+	line     int // … and that number, 1-based
 }
 
 // unread notes, once, what was left out.

@@ -1,0 +1,281 @@
+package bounce
+
+import "strings"
+
+// How sure we are that an address is a recipient that the notice is about.
+type rank int
+
+const (
+	rankNone       rank = iota
+	rankProse           // in a sentence about the failure
+	rankTranscript      // in the dialogue that the notice quotes
+	rankLine            // a line of its own, or at the beginning of one
+	rankLabel           // after "Recipient:" and the like
+	rankListed          // after "the following addresses failed", or "<address>:" as qmail and Postfix write it
+)
+
+// candidate is an address that may be a recipient.
+type candidate struct {
+	addr string
+	line int // index into notice.lines
+	rest string
+	rank rank
+	diag int // index of the line with the host's words for it, -1 = what follows
+}
+
+// candidates finds the addresses that a notice may be about; domain completes bare names in a list.
+func (n *notice) candidates(domain string) []candidate {
+	var out []candidate
+	add := func(c candidate) {
+		if len(out) < maxReports {
+			out = append(out, c)
+		}
+	}
+	listed, since := false, 0 // a list is open; lines with words since the last address in it
+	pending := ""             // the recipient of the last quoted RCPT command
+	for i := range n.lines {
+		l := &n.lines[i]
+		if l.blank() {
+			if listed && since > 0 {
+				listed = false
+			}
+			continue
+		}
+		if l.tags&tagList != 0 {
+			listed, since = true, 0
+		}
+		s := l.text
+		if strings.IndexByte(s, '@') < 0 {
+			if listed && l.tags&(tagList|tagFailed|tagSaid) == 0 && domain != "" && isLocalPart(s) && since == 0 {
+				add(candidate{addr: s + "@" + domain, line: i, rank: rankListed, diag: -1})
+				continue
+			}
+			if pending != "" && isReply(s) {
+				if c := replyCode(s); c == '4' || c == '5' {
+					add(candidate{addr: pending, line: i, rank: rankTranscript, diag: i})
+				}
+				pending = ""
+			}
+			if l.tags&tagList == 0 {
+				since++
+			}
+			continue
+		}
+		// Quoted dialogue.
+		if cmd, ok := command(s); ok {
+			pending = ""
+			if hasFold(cmd, "rcpt to:") {
+				if a, ok := nextAddress(cmd, 8); ok {
+					pending = a.text
+				}
+			}
+			continue
+		}
+		first, ok := nextAddress(s, 0)
+		if !ok {
+			continue
+		}
+		lead := strings.TrimLeft(s[:first.start], "<\"'*-•·>([ \t")
+		lead = strings.TrimPrefix(lead, "mailto:")
+		lead = strings.TrimPrefix(lead, "SMTP=")
+		rest := strings.TrimLeft(s[first.end:], ">\"')] \t")
+		switch {
+		case lead == "":
+			// The line begins with the address.
+			r := rankLine
+			angle := first.start > 0 && s[first.start-1] == '<'
+			if listed || angle && (rest == ":" || strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, ":\t") || rest == "") {
+				r = rankListed
+			} else if rest != "" && strings.IndexByte(":.[(;,-", rest[0]) < 0 && !hasFold(rest, "on ") {
+				r = rankProse
+			}
+			c := candidate{addr: first.text, line: i, rank: r, diag: -1}
+			// A name may be an address itself: "a@b <a@b>".
+			if again, ok := nextAddress(rest, 0); ok && strings.EqualFold(again.text, first.text) {
+				rest = strings.TrimLeft(rest[again.end:], ">\"')] \t")
+			}
+			c.rest = strings.TrimLeft(rest, ":;,.- \t")
+			add(c)
+			since = 0
+			if hasComma(rest) {
+				n.addRest(&out, i, s, first.end, r)
+			}
+			continue
+		case isStatusLine(s):
+			add(candidate{addr: first.text, line: i, rank: rankTranscript, diag: i})
+			pending = ""
+			since++
+			continue
+		}
+		from := fromBefore(s[:first.start])
+		switch {
+		case l.tags&tagList != 0 && !from:
+			add(candidate{addr: first.text, line: i, rank: rankListed, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
+			n.addRest(&out, i, s, first.end, rankListed)
+		case listed && since == 0 && l.tags&(tagContact|tagSaid) == 0 && !from:
+			add(candidate{addr: first.text, line: i, rank: rankListed, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
+		case l.tags&tagLabel != 0 && l.tags&tagContact == 0 && !from && labelled(s[:first.start]):
+			add(candidate{addr: first.text, line: i, rank: rankLabel, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
+			n.addRest(&out, i, s, first.end, rankLabel)
+		case rest == "" && strings.HasSuffix(strings.TrimRight(lead, " <\"'"), ":") && l.tags&tagContact == 0 && !from && l.tags&tagSaid == 0:
+			add(candidate{addr: first.text, line: i, rank: rankLabel, diag: i})
+		case !from && (l.tags&tagContact == 0 || l.tags&tagFailed != 0):
+			add(candidate{addr: first.text, line: i, rank: rankProse, diag: i})
+		}
+		since++
+	}
+	return out
+}
+
+// addRest adds further addresses on a line that lists several.
+func (n *notice) addRest(out *[]candidate, i int, s string, from int, r rank) {
+	for len(*out) < maxReports {
+		a, ok := nextAddress(s, from)
+		if !ok {
+			return
+		}
+		gap := strings.TrimSpace(s[from:a.start])
+		if strings.Trim(gap, "<>,;\"' ()[]&") != "" && gap != "and" && gap != "und" {
+			return
+		}
+		*out = append(*out, candidate{addr: a.text, line: i, rank: r, diag: -1})
+		from = a.end
+	}
+}
+
+func hasComma(s string) bool { return s != "" && (s[0] == ',' || s[0] == ';') }
+
+// labelled reports whether the text before an address ends as a label does.
+func labelled(s string) bool {
+	s = strings.TrimRight(s, " \t<\"'([")
+	if s == "" {
+		return false
+	}
+	s = strings.TrimSuffix(lower(s), "rfc822;")
+	s = strings.TrimRight(s, " \t")
+	switch {
+	case strings.HasSuffix(s, ":"), strings.HasSuffix(s, "："), strings.HasSuffix(s, ";"), strings.HasSuffix(s, "="):
+		return true
+	}
+	return false
+}
+
+// fromBefore reports whether the word before an address says that it is a sender.
+func fromBefore(s string) bool {
+	s = lower(strings.TrimRight(s, " \t<\"':("))
+	for _, w := range []string{"from", "von", "by", "sender", "contact", "mailto", "mail from", "reply to", "reply-to", "cc"} {
+		if strings.HasSuffix(s, w) && (len(s) == len(w) || !isLetter(s[len(s)-len(w)-1])) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLocalPart reports whether a line is one bare name, as AOL and others list their own users.
+func isLocalPart(s string) bool {
+	if len(s) < 2 || len(s) > 64 || strings.HasSuffix(s, ".") {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !(isLetter(c) || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// command returns the client's line of a quoted dialogue: ">>> RCPT TO:<a@b>", "In:  RCPT TO:<a@b>".
+func command(s string) (string, bool) {
+	for _, p := range []string{">>>", "==>", "=>", "In:", "C:", "->"} {
+		if rest, ok := strings.CutPrefix(s, p); ok {
+			rest = strings.TrimSpace(rest)
+			return rest, hasFold(rest, "rcpt ") || hasFold(rest, "mail ") || hasFold(rest, "data") || hasFold(rest, "helo ") || hasFold(rest, "ehlo ")
+		}
+	}
+	return s, false
+}
+
+// isReply reports whether a line is the server's side of a quoted dialogue.
+func isReply(s string) bool {
+	for _, p := range []string{"<<<", "<==", "<=", "Out:", "S:", "<-"} {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return isStatusLine(s)
+}
+
+func replyCode(s string) byte {
+	s = strings.TrimLeft(s, "<=-OutS: \t")
+	if len(s) >= 3 && digits(s) >= 3 {
+		return s[0]
+	}
+	return 0
+}
+
+// isStatusLine reports whether a line begins with an SMTP failure code, maybe after "<<<".
+func isStatusLine(s string) bool {
+	s = strings.TrimLeft(s, "<=- \t")
+	s = strings.TrimSpace(strings.TrimPrefix(s, "Out:"))
+	return len(s) > 4 && (s[0] == '4' || s[0] == '5') && digits(s) == 3 && (s[3] == ' ' || s[3] == '-') && s[1] <= '5'
+}
+
+// choose keeps the candidates of the best rank, each address once. Addresses of the sender and helpers count only where
+// a list names them and nobody else.
+func choose(all []candidate, senders []string) []candidate {
+	var best, other rank
+	for _, c := range all {
+		best = max(best, c.rank)
+		if !isOneOf(c.addr, senders) && !isHelper(c) {
+			other = max(other, c.rank)
+		}
+	}
+	own := other == rankNone || best >= rankLine && other <= rankTranscript
+	if !own {
+		best = other
+	}
+	low := best
+	if best == rankListed {
+		low = rankLabel
+	}
+	var out []candidate
+	seen := make(map[string]bool, 8)
+	for _, c := range all {
+		if c.rank < low || c.rank == rankNone || !own && (isOneOf(c.addr, senders) || isHelper(c)) {
+			continue
+		}
+		key := strings.ToLower(c.addr)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		out = append(out, c)
+		if best == rankProse {
+			break // a sentence names others too; the first is meant
+		}
+	}
+	return out
+}
+
+func isOneOf(addr string, list []string) bool {
+	for _, s := range list {
+		if strings.EqualFold(addr, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHelper reports whether a weakly ranked address is a role that helps, not one that failed.
+func isHelper(c candidate) bool {
+	if c.rank >= rankListed {
+		return false
+	}
+	local := lower(c.addr[:strings.LastIndexByte(c.addr, '@')])
+	switch local {
+	case "postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster", "webmaster", "admin", "administrator", "root":
+		return true
+	}
+	return false
+}
