@@ -1,0 +1,121 @@
+package mailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// Envelope is what is said in MAIL and RCPT.
+type Envelope struct {
+	From      string // the return path; "" = the null sender
+	To        string // as Address.String gives it
+	MessageID ledger.MessageID
+	UTF8      bool   // Address.NeedsUTF8: the host must offer SMTPUTF8
+	ENVID     string // said where the host offers DSN (RFC 3461), and repeated in its reports; "" = the MessageID
+}
+
+// checked gives the envelope as it will be said.
+func (e Envelope) checked(to Address) (Envelope, error) {
+	e.To = to.String()
+	e.UTF8 = e.UTF8 || to.NeedsUTF8
+	if e.From != "" {
+		from, err := ParseAddress(e.From)
+		if err != nil {
+			return e, fmt.Errorf("envelope sender: %w", err)
+		}
+		e.From = from.String()
+		e.UTF8 = e.UTF8 || from.NeedsUTF8
+	}
+	if e.ENVID == "" {
+		e.ENVID = string(e.MessageID)
+	}
+	// RFC 3461 section 4.4: at most 100 characters, printable.
+	if len(e.ENVID) > 100 || strings.ContainsFunc(e.ENVID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return e, errors.New("the envelope id is longer than 100 characters or not printable ASCII")
+	}
+	return e, nil
+}
+
+// Deliverer offers mails to hosts and keeps connections between them. The zero value works, with the system's resolver. Its fields are
+// set before the first use; Deliver may be called concurrently.
+type Deliverer struct {
+	Resolver Resolver // nil = NewResolver("")
+	Limits   Limits
+	OnDot    func() // called in every dialogue when the final dot has left; for tests
+
+	pool pool
+}
+
+// Close says goodbye on all kept connections. Dialogues under way go on.
+func (d *Deliverer) Close() error {
+	d.pool.close()
+	return nil
+}
+
+// Deliver makes one attempt: it offers a message to the route's hosts until one decides, and gives one [ledger.Attempt] per dialogue,
+// in order, at least one. The last one decides. The caller sets Try and Next.
+//
+// When ctx ends before the final dot, the dialogue is left and its outcome is unreachable. After the final dot nothing cuts the wait
+// for the reply but its own limit: to leave then would make a second copy certain.
+func (d *Deliverer) Deliver(ctx context.Context, route Route, env Envelope, msg []byte) []ledger.Attempt {
+	limits := d.Limits.withDefaults()
+	began := time.Now()
+	none := ledger.Attempt{Route: route.Name, Smart: route.smart(), Stage: stageDNS, Began: began.UTC().Truncate(time.Millisecond)}
+	to, err := ParseAddress(env.To)
+	if err != nil {
+		none.Outcome, none.Stage, none.Enhanced, none.Text = ledger.Rejected, stageRcpt, "5.1.3", err.Error()
+		return []ledger.Attempt{none}
+	}
+	if env, err = env.checked(to); err != nil {
+		none.Outcome, none.Stage, none.Text = ledger.Blocked, stageMail, err.Error()
+		return []ledger.Attempt{none}
+	}
+	if ctx.Err() != nil {
+		none.Outcome, none.Text = ledger.Unreachable, textStopped
+		return []ledger.Attempt{none}
+	}
+	if !route.smart() && !route.MX {
+		none.Outcome, none.Text = ledger.Blocked, "the route leads nowhere: neither a smarthost nor mx"
+		return []ledger.Attempt{none}
+	}
+	res := d.Resolver
+	if res == nil {
+		res = NewResolver("")
+	}
+	list, why := targets(ctx, res, route, to.Domain, limits.Dialogues)
+	if why != nil {
+		none.Outcome, none.Host, none.IP, none.Text = why.outcome, why.host, why.ip, clip(why.text)
+		none.Millis = time.Since(began).Milliseconds()
+		if ctx.Err() != nil {
+			none.Outcome, none.Text = ledger.Unreachable, textStopped
+		}
+		return []ledger.Attempt{none}
+	}
+	var out []ledger.Attempt
+	for _, t := range list {
+		g := &dialogue{d: d, route: route, to: t, env: env, msg: msg}
+		a, next := g.run(ctx, limits)
+		for range 2 { // at most once afresh and once in clear
+			switch next {
+			case afresh:
+				g.fresh = true
+			case inClear:
+				out = append(out, a)
+				g.clear = true
+			default:
+				continue
+			}
+			a, next = g.run(ctx, limits)
+		}
+		out = append(out, a)
+		if next != nextHost {
+			break
+		}
+	}
+	return out
+}

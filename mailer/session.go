@@ -1,0 +1,212 @@
+package mailer
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// The stages of a dialogue, in order. An attempt names the last one begun.
+const (
+	stageDNS      = "dns"
+	stageDial     = "dial"
+	stageBanner   = "banner"
+	stageEhlo     = "ehlo"
+	stageStartTLS = "starttls"
+	stageAuth     = "auth"
+	stageMail     = "mail"
+	stageRcpt     = "rcpt"
+	stageData     = "data"
+	stageDot      = "dot"
+)
+
+// Faults of ours that end a dialogue before the host could say anything about the mail.
+var (
+	errNoTLS        = errors.New("the host offers no STARTTLS, and the route requires TLS")
+	errLoginInClear = errors.New("the route has a password, and the connection has no verified TLS: it was not sent")
+	errInjected     = errors.New("the host sent clear text behind its STARTTLS reply")
+	errNoAuth       = errors.New("the relay offers no login that we can use (PLAIN or LOGIN)")
+)
+
+// errHandshake wraps what TLS said; errCertificate what was wrong with a certificate that must verify.
+type errHandshake struct{ error }
+type errCertificate struct{ error }
+
+// session is an open connection, ready for MAIL. It serves one dialogue at a time.
+type session struct {
+	w      *wire
+	top    *speech
+	client *smtp.Client
+	tls    string // "TLS 1.3"; "" = in clear
+	stage  string
+	mails  int // taken by the host over this connection
+	idle   *time.Timer
+}
+
+// dial connects to a target and begins the first dialogue's clock.
+func dial(ctx context.Context, limits Limits, t target, port string) (*session, error) {
+	d := net.Dialer{Timeout: limits.Dial}
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.ip.String(), port))
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{Conn: conn, limits: limits}
+	w.begin()
+	return &session{w: w, stage: stageDial}, nil
+}
+
+// greet brings a fresh connection to the point where MAIL may be said: banner, EHLO, TLS, AUTH. With clear, TLS is left out.
+func (s *session) greet(route Route, host string, clear bool) error {
+	verified := false
+	if route.TLS == TLSImplicit {
+		ok, err := s.secure(route, host)
+		if err != nil {
+			return err
+		}
+		verified = ok
+	} else {
+		s.top = &speech{Conn: s.w, w: s.w}
+	}
+	if err := s.hello(route.helo(), stageBanner); err != nil {
+		return err
+	}
+	if route.TLS != TLSImplicit && route.TLS != TLSNone && !clear {
+		offered, _ := s.client.Extension("STARTTLS")
+		switch {
+		case offered:
+			ok, err := s.startTLS(route, host)
+			if err != nil {
+				return err
+			}
+			verified = ok
+			if err := s.hello(route.helo(), stageEhlo); err != nil {
+				return err
+			}
+		case route.TLS == TLSRequired:
+			s.stage = stageStartTLS
+			return errNoTLS
+		}
+	}
+	if route.Username != "" {
+		return s.login(route, verified)
+	}
+	return nil
+}
+
+// hello reads the banner and says EHLO. The library does both in one call; the first write tells where one ends.
+func (s *session) hello(name, stage string) error {
+	s.stage = stage
+	if stage == stageBanner {
+		s.w.stage(s.w.limits.Banner)
+	} else {
+		s.w.stage(s.w.limits.Command)
+	}
+	s.top.onWrite = func() {
+		s.stage = stageEhlo
+		s.w.stage(s.w.limits.Command)
+	}
+	s.client = smtp.NewClient(s.top)
+	return s.client.Hello(name)
+}
+
+// startTLS says STARTTLS itself: the library offers it only in a constructor that first says EHLO as "localhost", which some hosts
+// refuse. The library's client before TLS is dropped with whatever it had buffered, so nothing said in clear is heard afterwards.
+func (s *session) startTLS(route Route, host string) (verified bool, err error) {
+	s.stage = stageStartTLS
+	s.w.stage(s.w.limits.Command)
+	if _, err := io.WriteString(s.top, "STARTTLS\r\n"); err != nil {
+		return false, err
+	}
+	br := bufio.NewReader(s.top)
+	code, msg, err := textproto.NewReader(br).ReadResponse(220)
+	if err != nil {
+		var said *textproto.Error
+		if errors.As(err, &said) {
+			return false, &smtp.SMTPError{Code: code, Message: msg}
+		}
+		return false, err
+	}
+	if br.Buffered() > 0 { // CVE-2011-0411 and its many cousins
+		return false, errInjected
+	}
+	verified, err = s.secure(route, host)
+	if err == nil {
+		s.top.greeting = strings.NewReader("220 in TLS now\r\n") // the library waits for a banner on every new client
+	}
+	return verified, err
+}
+
+// secure shakes hands. Whether the certificate verifies is found out in any case, and decides only where the route says so.
+func (s *session) secure(route Route, host string) (verified bool, err error) {
+	s.stage = stageStartTLS
+	s.w.stage(s.w.limits.Command)
+	var bad error
+	conn := tls.Client(s.w, &tls.Config{
+		ServerName:         host,
+		InsecureSkipVerify: true, // VerifyConnection looks instead, and remembers
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			opts := x509.VerifyOptions{Roots: route.RootCAs, DNSName: host, Intermediates: x509.NewCertPool()}
+			for _, c := range cs.PeerCertificates[1:] {
+				opts.Intermediates.AddCert(c)
+			}
+			_, bad = cs.PeerCertificates[0].Verify(opts)
+			return nil
+		},
+	})
+	if err := conn.Handshake(); err != nil {
+		return false, errHandshake{err}
+	}
+	if bad != nil && route.mustVerify() {
+		return false, errCertificate{bad}
+	}
+	s.top = &speech{Conn: conn, w: s.w}
+	s.tls = tls.VersionName(conn.ConnectionState().Version)
+	return bad == nil, nil
+}
+
+func (s *session) login(route Route, verified bool) error {
+	s.stage = stageAuth
+	if !verified {
+		s.stage = stageStartTLS
+		return errLoginInClear
+	}
+	s.w.stage(s.w.limits.Command)
+	switch {
+	case s.client.SupportsAuth(sasl.Plain):
+		return s.client.Auth(sasl.NewPlainClient("", route.Username, route.Password))
+	case s.client.SupportsAuth(sasl.Login):
+		return s.client.Auth(sasl.NewLoginClient(route.Username, route.Password))
+	}
+	return errNoAuth
+}
+
+// leave says QUIT where a command may be said, and closes. In the middle of a body only the closing tells the host to drop it.
+func (s *session) leave() {
+	s.w.farewell()
+	if s.client != nil && s.stage != stageData {
+		if s.w.wasCut() != nil {
+			io.WriteString(s.top, "RSET\r\nQUIT\r\n") // the reply that we did not wait for comes first; nobody reads it
+		} else {
+			s.client.Quit()
+		}
+	}
+	s.close()
+}
+
+func (s *session) close() { s.w.Conn.Close() }
+
+// reset makes the connection fit for another mail after one that ended early.
+func (s *session) reset() bool {
+	s.w.stage(s.w.limits.Command)
+	return s.client.Reset() == nil
+}
