@@ -50,6 +50,7 @@ type Other struct {
 	LastAsk time.Time      // zero = never asked there
 	State   ledger.State   // of that ask
 	Reset   ledger.ResetID
+	Reports []ledger.Fact // what app and support saw outside in that realm (Reported facts of no reset), by time
 }
 
 // Suppression says that an address is not written to.

@@ -240,3 +240,20 @@ local has = redis.call('GET', KEYS[1])
 if has and has ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
+
+// RouteWorks remembers that a host took a mail by a route.
+func (s *Store) RouteWorks(ctx context.Context, route string) error {
+	if err := s.rdb.HSet(ctx, workedKey, route, millis(s.Now())).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// RouteWorked says when a host last took a mail by a route; zero = never.
+func (s *Store) RouteWorked(ctx context.Context, route string) (time.Time, error) {
+	ms, err := s.rdb.HGet(ctx, workedKey, route).Int64()
+	if err != nil && err != redis.Nil {
+		return time.Time{}, unavailable(err)
+	}
+	return fromMillis(ms), nil
+}

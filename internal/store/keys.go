@@ -93,4 +93,5 @@ const (
 	probeKey     = "rd:{house}:probe"      // STRING: written at start to see that writing works
 	sweepKey     = "rd:{house}:sweep"      // STRING: who reconciles now
 	countersKey  = "rd:{house}:counters"   // HASH: what /metrics counts over all processes
+	workedKey    = "rd:{house}:worked"     // HASH route -> ms when a host last took a mail by it
 )
