@@ -62,18 +62,30 @@ func newAuthority(dir string) (*authority, error) {
 
 // config makes the server side of TLS for one host.
 func (a *authority) config(name string, addr netip.Addr, kind Certificate) (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	der, key, err := a.issue(name, addr, kind)
 	if err != nil {
-		return nil, fmt.Errorf("sim: key of a host: %w", err)
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
+}
+
+// issue makes a key and its certificate.
+func (a *authority) issue(name string, addr netip.Addr, kind Certificate) (der []byte, key *ecdsa.PrivateKey, err error) {
+	key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("sim: key of a host: %w", err)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
 	if err != nil {
-		return nil, fmt.Errorf("sim: serial number: %w", err)
+		return nil, nil, fmt.Errorf("sim: serial number: %w", err)
 	}
 	tmpl := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{addr.AsSlice()},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if addr.IsValid() {
+		tmpl.IPAddresses = []net.IP{addr.AsSlice()}
 	}
 	parent, signer := a.cert, a.key
 	switch kind {
@@ -84,9 +96,30 @@ func (a *authority) config(name string, addr netip.Addr, kind Certificate) (*tls
 	case CertUntrusted:
 		parent, signer = tmpl, key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, &key.PublicKey, signer)
+	der, err = x509.CreateCertificate(rand.Reader, tmpl, parent, &key.PublicKey, signer)
 	if err != nil {
-		return nil, fmt.Errorf("sim: certificate of a host: %w", err)
+		return nil, nil, fmt.Errorf("sim: certificate of a host: %w", err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
+	return der, key, nil
+}
+
+// WriteCertificate writes a certificate of the world's CA and its key to PEM files, which go with the world: for servers that
+// are not hosts of it, such as a Postfix or an HTTPS page on loopback. addr may be the zero Addr.
+func (w *World) WriteCertificate(name string, addr netip.Addr, kind Certificate) (certFile, keyFile string, err error) {
+	der, key, err := w.authority.issue(name, addr, kind)
+	if err != nil {
+		return "", "", err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", "", fmt.Errorf("sim: key of a certificate: %w", err)
+	}
+	certFile = filepath.Join(w.dir, w.queueID()+".pem")
+	keyFile = certFile + ".key"
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			return "", "", fmt.Errorf("sim: certificate: %w", err)
+		}
+	}
+	return certFile, keyFile, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // configure writes the configuration and makes the folders.
@@ -45,8 +46,13 @@ func (p *Postfix) configure() error {
 	for name, text := range map[string]string{
 		"main.cf": p.mainCF(slices.Sorted(maps.Keys(domains))), "master.cf": p.masterCF(), "mailboxes": boxes, "transport": transport,
 	} {
-		if err := os.WriteFile(filepath.Join(p.dir, "etc", name), []byte(text), 0o644); err != nil {
+		file := filepath.Join(p.dir, "etc", name)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err
+		}
+		// Postfix waits for two seconds where a file has just been written: somebody may be in the middle of it.
+		if past := time.Now().Add(-time.Minute); os.Chtimes(file, past, past) != nil {
+			return fmt.Errorf("set the time of %s", name)
 		}
 	}
 	return nil

@@ -2,7 +2,11 @@ package postfixtest_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +142,36 @@ func TestQueueSurvivesRestart(t *testing.T) {
 	}
 	p.Flush()
 	if _, err := far.Wait(ctx, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// A relay that takes mail only inside TLS, with a certificate of the world's CA.
+func TestPostfixWithTLS(t *testing.T) {
+	w, err := sim.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	cert, key, err := w.WriteCertificate("relay.example", netip.MustParseAddr("127.0.0.1"), sim.CertValid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := postfixtest.Start(t, postfixtest.Options{Main: map[string]string{
+		"smtpd_tls_security_level": "encrypt", "smtpd_tls_cert_file": cert, "smtpd_tls_key_file": key,
+	}})
+	pem, err := os.ReadFile(w.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	c, err := smtp.DialStartTLS(p.Addr(), &tls.Config{RootCAs: roots, ServerName: "relay.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Mail(sender, nil); err != nil {
 		t.Error(err)
 	}
 }

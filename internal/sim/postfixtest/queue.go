@@ -8,7 +8,7 @@ import (
 )
 
 // makeQueue makes the folders of queue_directory and data_directory with their owners, as conf/postfix-files has them.
-// "postfix start" would make them too, and takes two seconds for it.
+// "postfix start" would do it too, but master, which we start ourselves, does not.
 func (p *Postfix) makeQueue() error {
 	owner, err := user.Lookup("postfix")
 	if err != nil {
