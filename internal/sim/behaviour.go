@@ -25,7 +25,8 @@ type Behaviour struct {
 	// Dot is asked when the whole mail is there, in d.Mail. The mail goes to the mailbox if the reply is zero, 2xx, or none
 	// at all (Reply.Hangup without a code).
 	Dot func(ctx context.Context, d *Dialogue) Reply
-	// Then runs, in a goroutine of its own, for each mail that went to the mailbox.
+	// Then runs, in a goroutine of its own, for each mail that went to the mailbox, once the reply has been written.
+	// Ready-made ones combine: b := Greylist(0, 60); b.Then = AcceptThenScan(0).Then.
 	Then func(ctx context.Context, h *Host, m Mail)
 
 	without  []Extension

@@ -179,15 +179,12 @@ func (h *Host) note(format string, args ...any) {
 	h.transcript = append(h.transcript, fmt.Sprintf(format, args...))
 }
 
-// keep puts a mail into the mailbox and starts what the behaviour does with it.
-func (h *Host) keep(b Behaviour, m Mail) {
+// keep puts a mail into the mailbox.
+func (h *Host) keep(m Mail) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.mail = append(h.mail, m)
 	h.signal()
-	h.mu.Unlock()
-	if b.Then != nil {
-		h.w.run(func(ctx context.Context) { b.Then(ctx, h, m) })
-	}
 }
 
 // Mail is what the host has taken, oldest first.

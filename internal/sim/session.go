@@ -340,10 +340,15 @@ func (s *session) data(arg string) {
 	reply = or(reply, Reply{Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as " + m.QueueID})
 	s.Mail = nil
 	s.Host.count(func(k *Counts) { k.Dots++ })
-	if reply.Code == 0 || reply.Code/100 == 2 {
-		s.Host.keep(s.b, *m)
+	// The mail is in the mailbox before the sender knows; what the host then does with it comes after the reply.
+	kept := reply.Code == 0 || reply.Code/100 == 2
+	if kept {
+		s.Host.keep(*m)
 	}
 	s.say(reply)
+	if kept && s.b.Then != nil {
+		s.Host.w.run(func(ctx context.Context) { s.b.Then(ctx, s.Host, *m) })
+	}
 }
 
 // readMail reads up to the dot (RFC 5321 section 4.5.2). Only CR LF dot CR LF ends a mail: taking less is how mails are
