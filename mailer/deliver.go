@@ -100,15 +100,14 @@ func (d *Deliverer) Deliver(ctx context.Context, route Route, env Envelope, msg 
 	for _, t := range list {
 		g := &dialogue{d: d, route: route, to: t, env: env, msg: msg}
 		a, next := g.run(ctx, limits)
-		for range 2 { // at most once afresh and once in clear
-			switch next {
-			case afresh:
+		for next == afresh || next == inClear { // each at most once: what it sets rules it out the next time
+			if next == afresh {
 				g.fresh = true
-			case inClear:
-				out = append(out, a)
+			} else {
 				g.clear = true
-			default:
-				continue
+			}
+			if next == inClear || a.Stage != stageMail {
+				out = append(out, a)
 			}
 			a, next = g.run(ctx, limits)
 		}

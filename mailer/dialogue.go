@@ -16,7 +16,7 @@ const (
 	stop     then = iota // it decides
 	nextHost             // another host may take the mail
 	inClear              // the same host again, without TLS
-	afresh               // the same host again on a new connection: the kept one was dead
+	afresh               // the same host again on a new connection: the kept one was dead. Told only when it died later than at MAIL
 )
 
 // errNoUTF8 is ours: to write a non-ASCII address to a host that did not offer SMTPUTF8 would be refused or mangled.
@@ -67,7 +67,8 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 	a.Stage, a.TLS = s.stage, s.tls
 	next := g.judge(&a, s, text, err)
 	a.Millis = time.Since(began).Milliseconds()
-	if reused && s.stage == stageMail && (a.Code == 0 || a.Code == 421) && s.w.wasCut() == nil && a.Outcome != ledger.Blocked {
+	// A kept connection dies quietly, and is found dead at the next command. The host has no mail yet: ask it again.
+	if died := a.Outcome == ledger.Unreachable && next == nextHost || a.Code == 421 && s.stage == stageMail; reused && died {
 		s.close()
 		return a, afresh
 	}

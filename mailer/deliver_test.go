@@ -1,0 +1,496 @@
+package mailer
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+func TestDeliverAccepted(t *testing.T) {
+	h := newHost(t, polite(nil))
+	d := deliverer(t, zone{})
+	as := d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "accepted dot 250 2.0.0" {
+		t.Fatalf("%s\n%+v", got, as)
+	}
+	a := as[0]
+	if a.QueueID != "4XyZ1" || a.Text != "Ok: queued as 4XyZ1" || !a.Smart || a.IP != "127.0.0.1" || a.Route != "relay" || a.Began.IsZero() {
+		t.Errorf("%+v", a)
+	}
+	want := []string{"EHLO mail.example",
+		"MAIL FROM:<b-x@bounces.example> SIZE=74 RET=HDRS ENVID=msg_test",
+		"RCPT TO:<jo@shop.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=RFC822;jo@shop.example", "DATA"}
+	if got := h.heard("EHLO MAIL RCPT DATA"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("said:\n%s", strings.Join(got, "\n"))
+	}
+	if h.bodies[0] != testMail {
+		t.Errorf("the mail arrived as %q", h.bodies[0])
+	}
+}
+
+// What each kind of answer means, for our own relay and for the recipient's MX.
+func TestOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ms    manners
+		relay string
+		mx    string // "" = the same
+	}{
+		{"banner 5xx", manners{"BANNER": "554 5.7.1 listed"}, "deferred banner 554 5.7.1", ""},
+		{"banner 4xx", manners{"BANNER": "421 busy"}, "deferred banner 421", ""},
+		{"banner nonsense", manners{"BANNER": "hello there"}, "unreachable banner", ""},
+		{"closes at once", manners{"BANNER": ""}, "unreachable banner", ""},
+		{"ehlo 5xx", manners{"EHLO": "550 5.7.0 no"}, "deferred ehlo 550 5.7.0", ""},
+		{"ehlo not known", manners{"EHLO": "502 what", "HELO": "250 hi"}, "accepted dot 250 2.0.0", ""},
+		{"mail 5xx", manners{"MAIL": "550 5.7.60 not you"}, "deferred mail 550 5.7.60", "rejected mail 550 5.7.60"},
+		{"mail 4xx", manners{"MAIL": "451 4.3.0 later"}, "deferred mail 451 4.3.0", ""},
+		{"rcpt 5xx", manners{"RCPT": "550 5.1.1 <jo@shop.example>: no such user"}, "rejected rcpt 550 5.1.1", ""},
+		{"rcpt 4xx", manners{"RCPT": "450 4.2.0 greylisted"}, "deferred rcpt 450 4.2.0", ""},
+		{"rcpt several lines", manners{"RCPT": "550-5.7.26 one\r\n550 5.7.26 two"}, "rejected rcpt 550 5.7.26", ""},
+		{"closes at rcpt", manners{"RCPT": ""}, "unreachable rcpt", ""},
+		{"data 5xx", manners{"DATA": "554 5.5.1 no"}, "rejected data 554 5.5.1", ""},
+		{"data 4xx", manners{"DATA": "451 4.3.0 later"}, "deferred data 451 4.3.0", ""},
+		{"dot 5xx", manners{"DOT": "554 5.7.1 spam"}, "rejected dot 554 5.7.1", ""},
+		{"dot 4xx", manners{"DOT": "452 4.3.1 full"}, "deferred dot 452 4.3.1", ""},
+		{"dot 421", manners{"DOT": "421 4.3.2 closing"}, "deferred dot 421 4.3.2", ""},
+		{"dot 251", manners{"DOT": "251 taken"}, "accepted dot 251", ""},
+		{"closes at the dot", manners{"DOT": ""}, "ambiguous dot", ""},
+		{"nonsense at the dot", manners{"DOT": "\x00\xff"}, "ambiguous dot", ""},
+		{"no enhanced code", manners{"RCPT": "550 no such user"}, "rejected rcpt 550", ""},
+		{"endless banner", manners{"ENDLESS": "BANNER"}, "blocked banner", ""},
+		{"endless ehlo", manners{"ENDLESS": "EHLO"}, "blocked ehlo", ""},
+		{"endless rcpt", manners{"ENDLESS": "RCPT"}, "blocked rcpt", ""},
+		{"endless line", manners{"RCPT": "550 " + strings.Repeat("x", 5000)}, "blocked rcpt", ""},
+		{"too many lines", manners{"EHLO": strings.Repeat("250-A\r\n", 600) + "250 B"}, "blocked ehlo", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t, polite(c.ms))
+			d := deliverer(t, zone{ip: map[string][]string{"shop.example": {"127.0.0.1"}}})
+			if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != c.relay {
+				t.Errorf("relay: %s, want %s", got, c.relay)
+			}
+			want := c.mx
+			if want == "" {
+				want = c.relay
+			}
+			mx := Route{Name: "mx", MX: true, Port: h.port, TLS: TLSNone, AllowPrivate: true}
+			as := d.Deliver(t.Context(), mx, testEnvelope(), []byte(testMail))
+			if got := summary(as); got != want {
+				t.Errorf("mx: %s, want %s", got, want)
+			}
+			if len(as[0].Text) > 1024 || as[0].Code == 0 && as[0].Text == "" {
+				t.Errorf("text %q", as[0].Text)
+			}
+		})
+	}
+}
+
+func TestEndlessBannerEndsWithinBudget(t *testing.T) {
+	h := newHost(t, polite(manners{"ENDLESS": "BANNER"}))
+	l := Limits{}.withDefaults()
+	s, err := dial(t.Context(), l, target{"x", mustIP("127.0.0.1")}, h.relay().port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.greet(h.relay(), "x", false); !isBudget(err) {
+		t.Errorf("%v", err)
+	}
+	if read := l.DialogueBytes - s.w.left; read > 256<<10 || read < 60<<10 {
+		t.Errorf("%d bytes were read", read)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	as := deliverer(t, zone{}).Deliver(t.Context(), Route{Name: "r", Smarthost: addr}, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "unreachable dial" || as[0].Text != "connection refused" {
+		t.Errorf("%s %q", got, as[0].Text)
+	}
+}
+
+func TestSeveralHosts(t *testing.T) {
+	// Hosts of one port on different loopback addresses: only 127.0.0.1 listens, the others refuse.
+	h := newHost(t, polite(manners{"RCPT": "450 4.2.0 later"}), polite(nil))
+	z := zone{mx: map[string][]*net.MX{"shop.example": {{Host: "c.example.", Pref: 30}, {Host: "a.example.", Pref: 10}, {Host: "b.example.", Pref: 20}}},
+		ip: map[string][]string{"a.example": {"127.0.0.9"}, "b.example": {"127.0.0.1"}, "c.example": {"127.0.0.8"}}}
+	mx := Route{Name: "mx", MX: true, Port: h.port, TLS: TLSNone, AllowPrivate: true}
+	d := deliverer(t, z)
+	as := d.Deliver(t.Context(), mx, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "unreachable dial\ndeferred rcpt 450 4.2.0\nunreachable dial" {
+		t.Errorf("first: %s", got)
+	}
+	if as[0].Host != "a.example" || as[1].Host != "b.example" || as[2].Host != "c.example" {
+		t.Errorf("order: %v", as)
+	}
+	as = d.Deliver(t.Context(), mx, testEnvelope(), []byte(testMail))
+	if len(as) < 2 || as[1].Host != "b.example" {
+		t.Errorf("second: %s", summary(as))
+	}
+}
+
+func TestAtMostFiveDialogues(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	z := zone{ip: map[string][]string{"shop.example": {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7"}}}
+	as := deliverer(t, z).Deliver(t.Context(), Route{Name: "mx", MX: true, Port: port, AllowPrivate: true}, testEnvelope(), []byte(testMail))
+	if len(as) != 5 {
+		t.Errorf("%d dialogues", len(as))
+	}
+}
+
+const ehloTLS = "250-host.example\r\n250-STARTTLS\r\n250 DSN"
+
+func TestTLS(t *testing.T) {
+	login := func(r Route) Route { r.Username, r.Password = "resetd", "secret-word"; return r }
+	mode := func(m TLSMode) func(Route) Route { return func(r Route) Route { r.TLS = m; return r } }
+	strange := func(r Route) Route { r.RootCAs = x509.NewCertPool(); return r }
+	for _, c := range []struct {
+		name   string
+		ms     []manners
+		route  []func(Route) Route
+		want   string
+		secret bool // the password may have been said
+	}{
+		{"required, verified", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSRequired)}, "accepted dot 250 2.0.0 TLS1.3", false},
+		{"required, not offered", []manners{{}}, []func(Route) Route{mode(TLSRequired)}, "blocked starttls", false},
+		{"required, refused", []manners{{"EHLO": ehloTLS, "STARTTLS": "454 4.7.0 no"}}, []func(Route) Route{mode(TLSRequired)}, "deferred starttls 454 4.7.0", false},
+		{"required, unknown issuer", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSRequired), strange}, "blocked starttls", false},
+		{"opportunistic", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode("")}, "accepted dot 250 2.0.0 TLS1.3", false},
+		{"opportunistic, unknown issuer", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSOpportunistic), strange}, "accepted dot 250 2.0.0 TLS1.3", false},
+		{"opportunistic, not offered", []manners{{}}, []func(Route) Route{mode(TLSOpportunistic)}, "accepted dot 250 2.0.0", false},
+		{"opportunistic, refused", []manners{{"EHLO": ehloTLS, "STARTTLS": "454 4.7.0 no"}}, []func(Route) Route{mode(TLSOpportunistic)},
+			"deferred starttls 454 4.7.0\naccepted dot 250 2.0.0", false},
+		{"none, offered", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSNone)}, "accepted dot 250 2.0.0", false},
+		{"implicit", []manners{{"IMPLICIT": "1"}}, []func(Route) Route{mode(TLSImplicit)}, "accepted dot 250 2.0.0 TLS1.3", false},
+		{"implicit, unknown issuer", []manners{{"IMPLICIT": "1"}}, []func(Route) Route{mode(TLSImplicit), strange}, "blocked starttls", false},
+		{"implicit against clear text", []manners{{}}, []func(Route) Route{mode(TLSImplicit)}, "unreachable starttls", false},
+		{"injected", []manners{{"EHLO": ehloTLS, "STARTTLS": "220 go\r\n250 injected"}}, []func(Route) Route{mode(TLSRequired)}, "blocked starttls", false},
+		{"login", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSRequired), login}, "accepted dot 250 2.0.0 TLS1.3", true},
+		{"login over LOGIN", []manners{{"EHLO": ehloTLS, "EHLO2": "250-x\r\n250 AUTH LOGIN", "AUTH": "334 UGFzc3dvcmQ6", "C2VJCMV0LXDVCMQ=": "235 2.7.0 ok"}}, []func(Route) Route{mode(TLSRequired), login}, "accepted dot 250 2.0.0 TLS1.3", true},
+		{"login refused", []manners{{"EHLO": ehloTLS, "AUTH": "535 5.7.8 bad credentials"}}, []func(Route) Route{mode(TLSRequired), login},
+			"deferred auth 535 5.7.8 TLS1.3", true},
+		{"login not offered", []manners{{"EHLO": ehloTLS, "EHLO2": "250 x"}}, []func(Route) Route{mode(TLSRequired), login}, "blocked auth TLS1.3", false},
+		{"login, unknown issuer", []manners{{"EHLO": ehloTLS}}, []func(Route) Route{mode(TLSOpportunistic), login, strange}, "blocked starttls", false},
+		{"login in clear", []manners{{"EHLO": "250-x\r\n250 AUTH PLAIN"}}, []func(Route) Route{mode(TLSOpportunistic), login}, "blocked starttls", false},
+		{"login without TLS", []manners{{"EHLO": "250-x\r\n250 AUTH PLAIN"}}, []func(Route) Route{mode(TLSNone), login}, "blocked starttls", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var ms []manners
+			for _, m := range c.ms {
+				ms = append(ms, polite(m))
+			}
+			h := newHost(t, ms...)
+			r := h.relay()
+			for _, f := range c.route {
+				r = f(r)
+			}
+			as := deliverer(t, zone{}).Deliver(t.Context(), r, testEnvelope(), []byte(testMail))
+			got := summary(as)
+			if got != c.want {
+				t.Errorf("%s, want %s (%q)", got, c.want, as[0].Text)
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for _, l := range h.said {
+				if !c.secret && strings.Contains(strings.ToUpper(l), "AUTH") {
+					t.Errorf("the password was said: %s", l)
+				}
+			}
+		})
+	}
+}
+
+// A host whose handshake fails is asked again in clear, on a new connection, and both dialogues are told.
+func TestHandshakeFails(t *testing.T) {
+	h := newHost(t, polite(manners{"EHLO": ehloTLS, "STARTTLS": "220 go"}), polite(manners{"EHLO": ehloTLS}))
+	h.cert.PrivateKey = nil // so that it has no certificate to show
+	as := deliverer(t, zone{}).Deliver(t.Context(), Route{Name: "r", Smarthost: h.addr}, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "unreachable starttls\naccepted dot 250 2.0.0" {
+		t.Errorf("%s %+v", got, as)
+	}
+	if n := h.connections(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestSMTPUTF8(t *testing.T) {
+	env := testEnvelope()
+	env.To, env.UTF8 = "jörg@müller.example", true
+	h := newHost(t, polite(manners{"EHLO": "250-host.example\r\n250 SMTPUTF8"}))
+	d := deliverer(t, zone{})
+	if got := summary(d.Deliver(t.Context(), h.relay(), env, []byte(testMail))); got != "accepted dot 250 2.0.0" {
+		t.Error(got)
+	}
+	if got := h.heard("MAIL RCPT"); len(got) != 2 || !strings.HasSuffix(got[0], " SMTPUTF8") || got[1] != "RCPT TO:<jörg@xn--mller-kva.example>" {
+		t.Error(got)
+	}
+	h = newHost(t, polite(nil))
+	as := d.Deliver(t.Context(), h.relay(), env, []byte(testMail))
+	if got := summary(as); got != "rejected rcpt 5.6.7" || !strings.Contains(as[0].Text, "SMTPUTF8") {
+		t.Errorf("%s %s", got, as[0].Text)
+	}
+	if got := h.heard("MAIL RCPT"); len(got) != 0 {
+		t.Errorf("said all the same: %v", got)
+	}
+}
+
+func TestBadEnvelopes(t *testing.T) {
+	d := deliverer(t, zone{})
+	r := Route{Name: "r", Smarthost: "127.0.0.1:1"}
+	for name, c := range map[string]struct {
+		env  Envelope
+		want string
+	}{
+		"recipient": {Envelope{To: "jo> x@shop.example"}, "rejected rcpt 5.1.3"},
+		"sender":    {Envelope{To: "jo@shop.example", From: "a\r\nb@c.example"}, "blocked mail"},
+		"envid":     {Envelope{To: "jo@shop.example", ENVID: "a b"}, "blocked mail"},
+	} {
+		if got := summary(d.Deliver(t.Context(), r, c.env, nil)); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := summary(d.Deliver(t.Context(), Route{Name: "r"}, testEnvelope(), nil)); got != "blocked dns" {
+		t.Error(got)
+	}
+}
+
+// Stopped while the host thinks about RCPT: the dialogue is left, politely, and the host has no mail.
+func TestCutBeforeDot(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		c.Write([]byte("220 x\r\n"))
+		buf := make([]byte, 1024)
+		var all string
+		for {
+			n, err := c.Read(buf)
+			all += string(buf[:n])
+			if strings.HasPrefix(string(buf[:n]), "RCPT") {
+				cancel()
+			} else if n > 0 && !strings.HasPrefix(string(buf[:n]), "RSET") {
+				c.Write([]byte("250 x\r\n"))
+			}
+			if err != nil {
+				heard <- all
+				return
+			}
+		}
+	}()
+	as := deliverer(t, zone{}).Deliver(ctx, Route{Name: "r", Smarthost: l.Addr().String(), TLS: TLSNone}, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "unreachable rcpt" || as[0].Text != "stopped before the final dot" {
+		t.Errorf("%s %q", got, as[0].Text)
+	}
+	if all := <-heard; !strings.HasSuffix(all, "RSET\r\nQUIT\r\n") || strings.Contains(all, "DATA") {
+		t.Errorf("heard %q", all)
+	}
+	as = deliverer(t, zone{}).Deliver(ctx, Route{Name: "r", Smarthost: "127.0.0.1:1"}, testEnvelope(), nil)
+	if got := summary(as); got != "unreachable dns" {
+		t.Errorf("already stopped: %s", got)
+	}
+}
+
+// Stopped after the final dot: nothing is cut, and the host's word counts.
+func TestNoCutAfterDot(t *testing.T) {
+	h := newHost(t, polite(nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	d := deliverer(t, zone{})
+	d.OnDot = cancel
+	if got := summary(d.Deliver(ctx, h.relay(), testEnvelope(), []byte(testMail))); got != "accepted dot 250 2.0.0" {
+		t.Error(got)
+	}
+}
+
+// No reply to the final dot within its limit: ambiguous, and no other host is asked.
+func TestSilenceAfterDot(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		h := &host{}
+		h.serve(struct{ net.Conn }{c}, polite(manners{"DOT": "250-and"}))
+	}()
+	d := deliverer(t, zone{})
+	d.Limits.FinalDot = 50 * time.Millisecond
+	as := d.Deliver(t.Context(), Route{Name: "r", Smarthost: l.Addr().String(), TLS: TLSNone}, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "ambiguous dot" || !strings.Contains(as[0].Text, "timed out") {
+		t.Errorf("%s %q", got, as[0].Text)
+	}
+}
+
+func TestReuse(t *testing.T) {
+	h := newHost(t, polite(nil))
+	d := deliverer(t, zone{})
+	for range 3 {
+		if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != "accepted dot 250 2.0.0" {
+			t.Fatal(got)
+		}
+	}
+	if h.connections() != 1 || h.mails() != 3 || len(h.heard("EHLO RSET")) != 1 {
+		t.Errorf("%d connections, %d mails, said %v", h.connections(), h.mails(), h.said)
+	}
+	d.Close()
+	if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != "accepted dot 250 2.0.0" {
+		t.Fatal(got)
+	}
+	if got := h.heard("QUIT"); len(got) != 2 {
+		t.Errorf("QUIT was said %d times", len(got))
+	}
+}
+
+func TestReuseAfterRefusal(t *testing.T) {
+	h := newHost(t, polite(manners{"RCPT": "550 5.1.1 no such user"}))
+	d := deliverer(t, zone{})
+	for range 2 {
+		if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != "rejected rcpt 550 5.1.1" {
+			t.Fatal(got)
+		}
+	}
+	if h.connections() != 1 || len(h.heard("RSET")) != 2 {
+		t.Errorf("%d connections, %v", h.connections(), h.said)
+	}
+}
+
+// The host ends a kept connection, as all do after a while: the mail goes over a new one, and only that dialogue is told.
+func TestKeptConnectionDied(t *testing.T) {
+	for name, ms := range map[string]manners{
+		"closed":  {"MAIL#2": ""},
+		"says so": {"MAIL#2": "421 4.4.2 idle too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, polite(ms), polite(nil))
+			d := deliverer(t, zone{})
+			for range 2 {
+				if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != "accepted dot 250 2.0.0" {
+					t.Fatal(got)
+				}
+			}
+			if h.mails() != 2 || h.connections() != 2 {
+				t.Errorf("%d mails, %d connections", h.mails(), h.connections())
+			}
+		})
+	}
+}
+
+// One that breaks later in the mail is told as a dialogue, and the mail goes over a new one too.
+func TestKeptConnectionBreaksAtRcpt(t *testing.T) {
+	h := newHost(t, polite(manners{"RCPT#2": ""}), polite(nil))
+	d := deliverer(t, zone{})
+	for i, want := range []string{"accepted dot 250 2.0.0", "unreachable rcpt\naccepted dot 250 2.0.0"} {
+		if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != want {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+}
+
+// But a break at the final dot is never tried again here: the host may have the mail.
+func TestKeptConnectionBreaksAtDot(t *testing.T) {
+	h := newHost(t, polite(manners{"DOT#2": ""}), polite(nil))
+	d := deliverer(t, zone{})
+	for i, want := range []string{"accepted dot 250 2.0.0", "ambiguous dot"} {
+		if got := summary(d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))); got != want {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+}
+
+func TestMailsPerConnection(t *testing.T) {
+	h := newHost(t, polite(nil))
+	d := deliverer(t, zone{})
+	d.Limits.MailsPerConn = 2
+	for range 4 {
+		d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))
+	}
+	if h.connections() != 2 {
+		t.Errorf("%d connections", h.connections())
+	}
+}
+
+func TestIdleConnectionExpires(t *testing.T) {
+	h := newHost(t, polite(nil))
+	d := deliverer(t, zone{})
+	d.Limits.Idle = time.Nanosecond
+	d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))
+	for len(h.heard("QUIT")) == 0 { // the timer's goodbye is the event
+		if t.Context().Err() != nil {
+			t.Fatal("no QUIT")
+		}
+	}
+	d.pool.mu.Lock()
+	defer d.pool.mu.Unlock()
+	if d.pool.count != 0 || len(d.pool.idle) != 0 {
+		t.Errorf("%d kept", d.pool.count)
+	}
+}
+
+func TestConcurrentDeliveries(t *testing.T) {
+	h := newHost(t, polite(nil))
+	d := deliverer(t, zone{})
+	out := make(chan ledger.Outcome)
+	for range 50 {
+		go func() { out <- d.Deliver(t.Context(), h.relay(), testEnvelope(), []byte(testMail))[0].Outcome }()
+	}
+	for range 50 {
+		if o := <-out; o != ledger.Accepted {
+			t.Error(o)
+		}
+	}
+	if h.mails() != 50 {
+		t.Errorf("%d mails", h.mails())
+	}
+}
+
+func BenchmarkDeliverReused(b *testing.B) {
+	h := newHost(b, polite(nil))
+	d := deliverer(b, zone{})
+	d.Limits.MailsPerConn = 1 << 30
+	msg := []byte(testMail + strings.Repeat("a line of forty characters, all the same\r\n", 80))
+	b.ReportAllocs()
+	for b.Loop() {
+		if a := d.Deliver(b.Context(), h.relay(), testEnvelope(), msg); a[0].Outcome != ledger.Accepted {
+			b.Fatal(a)
+		}
+	}
+}
+
+func BenchmarkDeliverFresh(b *testing.B) {
+	h := newHost(b, polite(nil))
+	d := deliverer(b, zone{})
+	d.Limits.MailsPerConn = 1
+	for b.Loop() {
+		if a := d.Deliver(b.Context(), h.relay(), testEnvelope(), []byte(testMail)); a[0].Outcome != ledger.Accepted {
+			b.Fatal(a)
+		}
+	}
+}
