@@ -34,7 +34,7 @@ type Action string
 
 const (
 	ActionFailed    Action = "failed"    // given up
-	ActionDelayed   Action = "delayed"   // not yet; the host goes on trying
+	ActionDelayed   Action = "delayed"   // not yet, for want of a connection or time; Report.GaveUp tells whether the host goes on
 	ActionDelivered Action = "delivered" // in the mailbox
 	ActionRelayed   Action = "relayed"   // handed to a host that sends no reports
 	ActionExpanded  Action = "expanded"  // handed to the members of a list
@@ -58,7 +58,8 @@ const (
 type Report struct {
 	Recipient      string       // as stated, domain in lower case; "" = not stated
 	Original       string       // Original-Recipient or ORCPT where it differs; "" = none
-	Action         Action       // never ""
+	GaveUp         bool         // the host says, or means by "failed", that it will not try again
+	Action         Action       // "" only where feedback names a recipient
 	Status         string       // enhanced status code; the remote server's own code wins over x.0.0; "" = none
 	Code           int          // the remote server's SMTP code; 0 = not stated
 	Reason         reply.Reason // reply.ReasonUnknown when the text says nothing

@@ -34,6 +34,9 @@ func nextAddress(s string, from int) (address, bool) {
 			for start < at && strings.IndexByte("'.`*=", s[start]) >= 0 && s[start] != '=' {
 				start++
 			}
+			if hasFold(s[start:at], "smtp=") { // X.400 style, "dda:SMTP=a@b"
+				start += len("smtp=")
+			}
 		}
 		end := at + 1
 		if end < len(s) && s[end] == '[' {

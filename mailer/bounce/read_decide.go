@@ -16,7 +16,7 @@ func decide(w *walk) Mail {
 	if !w.decideLevel(&m, 0) {
 		// A person or a list may have passed the report on as an attachment.
 		for i := 1; i < len(w.parts) && w.parts[i].depth <= 4; i++ {
-			if w.parts[i].mail == i && w.decideForwarded(&m, i) {
+			if w.parts[i].mail == i && w.decideLevel(&m, i) {
 				break
 			}
 		}
@@ -38,26 +38,56 @@ func (w *walk) envelope(m *Mail) {
 // decideLevel looks at the parts that belong to the mail at index level; parts of mails inside it do not count.
 func (w *walk) decideLevel(m *Mail, level int) bool {
 	for i := range w.parts {
-		if w.parts[i].mail != level {
+		p := &w.parts[i]
+		if p.mail != level {
 			continue
 		}
-		switch w.parts[i].ctype {
-		case "message/delivery-status", "message/global-delivery-status":
+		switch {
+		case p.ctype == "message/feedback-report":
+			w.feedbackPart(m, level, i)
+			return true
+		case isStatusType(p.ctype):
 			if w.statusReports(m, level, i) {
-				w.matching(m, level)
 				return true
 			}
+		case p.ctype == "message/disposition-notification", p.ctype == "message/global-disposition-notification":
+			return true // a receipt (RFC 8098) says nothing about delivery
 		}
+	}
+	return w.decideWords(m, level)
+}
+
+// isStatusType recognises message/delivery-status, its RFC 6533 form and the misspellings of mangling gateways.
+func isStatusType(ctype string) bool {
+	return strings.HasPrefix(ctype, "message/") && strings.HasSuffix(ctype, "-status")
+}
+
+// decideWords reads a mail that holds no machine-readable part.
+func (w *walk) decideWords(m *Mail, level int) bool {
+	if w.eventMail(m, level) {
+		return true
 	}
 	h := w.letterhead(level)
 	n := w.readNotice(level)
+	if w.complaintWords(m, h, n, level) {
+		return true
+	}
+	if !h.daemon && h.failed == "" && w.autoReply(m, h, n, level) {
+		return true
+	}
+	if !h.personal && w.embeddedStatus(m, h, n, level) {
+		return true
+	}
 	domain := ""
 	if i := strings.LastIndexByte(m.From, '@'); i >= 0 {
 		domain = m.From[i+1:]
 	}
 	cands := n.candidates(domain)
 	if !w.isFailure(h, n, cands, level) {
-		return false
+		return w.autoReply(m, h, n, level)
+	}
+	if bestRank(cands) < rankLine && h.failed == "" && w.innerReport(m, h, n, level) {
+		return true
 	}
 	w.matching(m, level)
 	if m.Returned.From == "" && n.returned != "" {
@@ -68,6 +98,85 @@ func (w *walk) decideLevel(m *Mail, level int) bool {
 	return true
 }
 
+// embeddedStatus reads the fields of a delivery-status part that stand in the text itself: gateways flatten parts, and
+// people forward reports inline. Only complete groups count there.
+func (w *walk) embeddedStatus(m *Mail, h letterhead, n *notice, level int) bool {
+	first := -1
+	for i := range n.lines {
+		t := n.lines[i].text
+		if hasFold(t, "final-recipient:") || hasFold(t, "original-recipient:") || hasFold(t, "reporting-mta:") {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return false
+	}
+	for first > 0 && !n.lines[first-1].blank() && nameLen(n.lines[first-1].text) > 0 {
+		first-- // Action and Status may stand before the recipient
+	}
+	var b strings.Builder
+	for _, l := range n.lines[first:] {
+		if !l.flat && b.Len() > 0 && nameLen(l.text) == 0 {
+			b.WriteByte('\t')
+		}
+		b.WriteString(l.text)
+		b.WriteByte('\n')
+	}
+	rep := w.readStatusText(b.String(), n.lines[first].part)
+	whole := rep.records[:0]
+	for _, r := range rep.records {
+		if firstAddress(r.final, r.original) != "" && r.action != "" && r.status != "" {
+			r.off, r.diagOff = -1, -1
+			whole = append(whole, r)
+		}
+	}
+	rep.records = whole
+	if len(whole) == 0 {
+		return false
+	}
+	w.addStatus(m, rep, h, n, level)
+	return true
+}
+
+// innerReport looks for a report inside what is returned: some gateways wrap another host's report in one of their own
+// that names nobody.
+func (w *walk) innerReport(m *Mail, h letterhead, n *notice, level int) bool {
+	for i := level + 1; i < len(w.parts); i++ {
+		p := &w.parts[i]
+		if isStatusType(p.ctype) && p.mail != level && w.statusReports(m, p.mail, i) {
+			return true
+		}
+	}
+	at := strings.Index(n.returned, "Final-Recipient:")
+	if at < 0 || n.marked && len(n.lines) == 0 {
+		return false
+	}
+	start := strings.LastIndex(n.returned[:at], "\n\n") + 1
+	text := n.returned[start:min(len(n.returned), start+maxHeader)]
+	rep := w.readStatusText(text, n.lines[0].part)
+	whole := rep.records[:0]
+	for _, r := range rep.records {
+		if r.final != "" && r.action != "" && r.status != "" {
+			r.off, r.diagOff = -1, -1
+			whole = append(whole, r)
+		}
+	}
+	if rep.records = whole; len(whole) == 0 {
+		return false
+	}
+	w.addStatus(m, rep, h, n, level)
+	return true
+}
+
+func bestRank(cands []candidate) rank {
+	best := rankNone
+	for _, c := range cands {
+		best = max(best, c.rank)
+	}
+	return best
+}
+
 // afterMark skips the marker line and blank lines before a returned header.
 func afterMark(s string) string {
 	if nameLen(s[:lineEnd(s, 0)]) == 0 {
@@ -76,15 +185,22 @@ func afterMark(s string) string {
 	return s
 }
 
-func (w *walk) decideForwarded(m *Mail, level int) bool { return w.decideLevel(m, level) }
-
 // statusReports reads a delivery-status part into reports.
 func (w *walk) statusReports(m *Mail, level, i int) bool {
 	rep := w.readStatus(i)
 	if len(rep.records) == 0 {
 		return false
 	}
+	w.addStatus(m, rep, w.letterhead(level), nil, level)
+	return true
+}
+
+// addStatus gives each record its meaning. Where a record is too vague, the words of the notice n beside it help; nil
+// is read when needed.
+func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, level int) {
 	m.EnvelopeID = strings.Clone(clip(rep.envelopeID, maxDiagnostic))
+	w.matching(m, level)
+	var cands []candidate
 	for _, rec := range rep.records {
 		f := finding{
 			recipient:  firstAddress(rec.final, rec.original, rec.actual),
@@ -94,18 +210,87 @@ func (w *walk) statusReports(m *Mail, level, i int) bool {
 			diagnostic: rec.diagnostic,
 			remote:     rec.remote,
 			reporter:   rep.reportingMTA,
-			because:    evidence{part: i, off: rec.off, text: lineOf(w.content(i), rec.off)},
-		}
-		if rec.diagnostic != "" {
-			f.because.off, f.because.text = rec.diagOff, lineOf(w.content(i), rec.diagOff)
+			because:    w.statusEvidence(rec),
 		}
 		if rec.retryUntil != "" {
 			f.retryUntil = parseDate(rec.retryUntil)
 		}
-		m.Reports = append(m.Reports, w.report(f, m.Date))
+		if strings.HasPrefix(f.recipient, "@") {
+			f.recipient = ""
+		}
+		r := w.report(f, m.Date)
+		if r.Recipient == "" || (r.Reason == reply.ReasonUnknown || r.Status == "" || vague(r.Status)) && failing(r.Action) {
+			if n == nil {
+				n = w.readNotice(level)
+			}
+			if cands == nil {
+				cands = n.candidates("")
+			}
+			if len(cands) < 200 { // long lists carry their reasons in their own records
+				r = w.enrich(f, r, h, n, cands, len(rep.records), m)
+			}
+		}
+		m.Reports = append(m.Reports, r)
 	}
 	m.Kind = kindOf(m.Reports)
-	return true
+}
+
+func failing(a Action) bool { return a == ActionFailed || a == ActionDelayed }
+
+// enrich reads again with what the notice says about the recipient.
+func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []candidate, records int, m *Mail) Report {
+	own := f.diagnostic
+	if r.Recipient == "" && records == 1 {
+		if c := choose(cands, w.senders(m, 0)); len(c) == 1 {
+			f.recipient = c[0].addr
+		}
+	}
+	for k, c := range cands {
+		if !strings.EqualFold(c.addr, f.recipient) && !strings.EqualFold(c.addr, f.original) || c.line < 0 {
+			continue
+		}
+		until := len(n.lines)
+		for _, next := range cands[k+1:] {
+			if next.rank >= rankLine && !strings.EqualFold(next.addr, c.addr) {
+				until = next.line
+				break
+			}
+		}
+		g := finding{}
+		n.fill(&g, c, until, h)
+		if own == "" {
+			f.diagnostic = g.diagnostic
+			if g.diagnostic != "" {
+				f.because = g.because
+			}
+		} else {
+			f.context = append(f.context, g.diagnostic)
+		}
+		f.context = append(f.context, g.context...)
+		return w.report(f, m.Date)
+	}
+	if records == 1 {
+		f.context = n.contexts(-1, len(n.lines), h)
+	} else {
+		f.context = []string{h.subject}
+	}
+	return w.report(f, m.Date)
+}
+
+// statusEvidence is the diagnostic line of a record, else its first line.
+func (w *walk) statusEvidence(rec statusRecord) evidence {
+	if rec.off < 0 {
+		text := rec.diagRaw
+		if text == "" {
+			text = firstAddress(rec.final, rec.original, rec.actual)
+		}
+		return evidence{part: rec.part, off: -1, text: text}
+	}
+	off := rec.off
+	if rec.diagnostic != "" {
+		off = rec.diagOff
+	}
+	return evidence{part: rec.part, off: off, text: lineOf(w.content(rec.part), off)}
 }
 
 // lineOf returns the line of text that begins at off.
@@ -115,6 +300,11 @@ func lineOf(text string, off int) string {
 
 // firstAddress prefers a value that is an address.
 func firstAddress(values ...string) string {
+	for _, v := range values {
+		if i := strings.LastIndexByte(v, '@'); i > 0 && strings.IndexByte(v[i:], '.') > 0 {
+			return v
+		}
+	}
 	for _, v := range values {
 		if strings.IndexByte(v, '@') > 0 {
 			return v
@@ -133,7 +323,7 @@ func statusAction(action, status string) Action {
 	switch action {
 	case "delayed", "relayed", "delivered", "expanded", "failed":
 		return Action(action)
-	case "delay", "deferred", "transient":
+	case "delay", "deferred", "transient", "expired":
 		return ActionDelayed
 	case "deliverable", "success", "succeeded", "deliver":
 		return ActionDelivered
@@ -197,5 +387,3 @@ func (w *walk) block(text string) []field {
 	hdr, _ := sub.header(0, nil, true)
 	return hdr
 }
-
-var _ = reply.ReasonUnknown

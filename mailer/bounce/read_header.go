@@ -61,9 +61,9 @@ func (w *walk) header(pos int, stack []open, top bool) ([]field, int) {
 			continue
 		}
 		off, lines := pos, 1
-		for end < len(data) && (data[end] == ' ' || data[end] == '\t') {
+		for end < len(data) {
 			e := lineEnd(data, end)
-			if isBlank(data[end:e]) {
+			if isBlank(data[end:e]) || data[end] != ' ' && data[end] != '\t' && !isLostParam(data[pos:end], data[end:e]) {
 				break
 			}
 			end = e
@@ -89,6 +89,19 @@ func (w *walk) header(pos int, stack []open, top bool) ([]field, int) {
 		fs = append(fs, field{name: data[off : off+n], value: strings.TrimSpace(data[off+n+1+colonGap(data[off+n:]) : end]), off: off})
 	}
 	return fs, len(data)
+}
+
+// isLostParam recognises a parameter that was folded without the blank that folding needs.
+func isLostParam(value, next string) bool {
+	if !strings.HasSuffix(value, ";\n") {
+		return false
+	}
+	for _, name := range []string{"boundary=", "charset=", "report-type="} {
+		if hasFold(next, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // nameLen returns the length of the field name that line begins with; 0 = it is no field.

@@ -30,7 +30,7 @@ func (w *walk) readNotice(level int) *notice {
 	plain := false // a text/plain part that says something was seen
 	for i := range w.parts {
 		p := &w.parts[i]
-		if p.mail != level || p.preamble || isHeaders(p.ctype) {
+		if p.mail != level || p.preamble || isHeaders(p.ctype) || i != level && isBareMail(p.hdr) {
 			continue
 		}
 		switch p.ctype {
@@ -54,6 +54,11 @@ func (w *walk) readNotice(level int) *notice {
 		}
 	}
 	return n
+}
+
+// isBareMail recognises a part that is the returned mail itself, put there without a message/rfc822 around it.
+func isBareMail(hdr []field) bool {
+	return has(hdr, "from") && (has(hdr, "to") || has(hdr, "received") || has(hdr, "message-id"))
 }
 
 func (n *notice) empty() bool {
@@ -137,9 +142,10 @@ func isTrace(text string, pos, end int) bool {
 	s := text[pos:end]
 	switch s[0] | 0x20 {
 	case 'r':
-		return hasFold(s, "received: from ") || hasFold(s, "received: by ") || hasFold(s, "received: (") || hasFold(s, "return-path: <")
+		return hasFold(s, "received: from ") || hasFold(s, "received: by ") || hasFold(s, "received: (") ||
+			hasFold(s, "received:from ") || hasFold(s, "received:by ") || hasFold(s, "return-path: <") || hasFold(s, "return-path:<")
 	case 'm', 'd', 'f', 's', 't', 'x':
-		if !hasFold(s, "message-id: <") && !hasFold(s, "mime-version: 1") && !hasFold(s, "date: ") && !hasFold(s, "from: ") {
+		if !hasFold(s, "message-id: <") && !hasFold(s, "message-id:<") && !hasFold(s, "mime-version: 1") && !hasFold(s, "date: ") && !hasFold(s, "from: ") {
 			return false
 		}
 	default:

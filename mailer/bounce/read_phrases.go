@@ -30,11 +30,12 @@ const (
 	tagAuto
 	tagChallenge
 	tagForward
+	tagComplaint
 )
 
 func tagNamed(s string) tag {
 	for i, name := range []string{"failed", "delayed", "final", "list", "label", "said", "contact", "returned", "subject",
-		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "forward"} {
+		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "forward", "complaint"} {
 		if s == name {
 			return 1 << i
 		}

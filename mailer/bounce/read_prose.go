@@ -32,9 +32,12 @@ func (n *notice) candidates(domain string) []candidate {
 		}
 	}
 	listed, since := false, 0 // a list is open; lines with words since the last address in it
-	pending := ""             // the recipient of the last quoted RCPT command
+	var d dialogue
 	for i := range n.lines {
 		l := &n.lines[i]
+		if i > 0 && l.part != n.lines[i-1].part {
+			listed = false
+		}
 		if l.blank() {
 			if listed && since > 0 {
 				listed = false
@@ -45,29 +48,16 @@ func (n *notice) candidates(domain string) []candidate {
 			listed, since = true, 0
 		}
 		s := l.text
+		if d.line(s, i, add) {
+			continue
+		}
 		if strings.IndexByte(s, '@') < 0 {
 			if listed && l.tags&(tagList|tagFailed|tagSaid) == 0 && domain != "" && isLocalPart(s) && since == 0 {
 				add(candidate{addr: s + "@" + domain, line: i, rank: rankListed, diag: -1})
 				continue
 			}
-			if pending != "" && isReply(s) {
-				if c := replyCode(s); c == '4' || c == '5' {
-					add(candidate{addr: pending, line: i, rank: rankTranscript, diag: i})
-				}
-				pending = ""
-			}
 			if l.tags&tagList == 0 {
 				since++
-			}
-			continue
-		}
-		// Quoted dialogue.
-		if cmd, ok := command(s); ok {
-			pending = ""
-			if hasFold(cmd, "rcpt to:") {
-				if a, ok := nextAddress(cmd, 8); ok {
-					pending = a.text
-				}
 			}
 			continue
 		}
@@ -84,14 +74,17 @@ func (n *notice) candidates(domain string) []candidate {
 			// The line begins with the address.
 			r := rankLine
 			angle := first.start > 0 && s[first.start-1] == '<'
-			if listed || angle && (rest == ":" || strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, ":\t") || rest == "") {
+			if i > 0 && fromBefore(n.lines[i-1].text) {
+				continue
+			}
+			if listed || angle && (rest == ":" || strings.HasPrefix(rest, ": ") || strings.HasPrefix(rest, ":\t")) {
 				r = rankListed
 			} else if rest != "" && strings.IndexByte(":.[(;,-", rest[0]) < 0 && !hasFold(rest, "on ") {
 				r = rankProse
 			}
 			c := candidate{addr: first.text, line: i, rank: r, diag: -1}
 			// A name may be an address itself: "a@b <a@b>".
-			if again, ok := nextAddress(rest, 0); ok && strings.EqualFold(again.text, first.text) {
+			if again, ok := nextAddress(rest, 0); ok && again.start <= len("<mailto:") && strings.EqualFold(again.text, first.text) {
 				rest = strings.TrimLeft(rest[again.end:], ">\"')] \t")
 			}
 			c.rest = strings.TrimLeft(rest, ":;,.- \t")
@@ -103,12 +96,13 @@ func (n *notice) candidates(domain string) []candidate {
 			continue
 		case isStatusLine(s):
 			add(candidate{addr: first.text, line: i, rank: rankTranscript, diag: i})
-			pending = ""
 			since++
 			continue
 		}
 		from := fromBefore(s[:first.start])
 		switch {
+		case strings.HasPrefix(s, "(") && hasOrigin(s[:first.start]):
+			add(candidate{addr: first.text, line: i, rank: rankProse, diag: -1})
 		case l.tags&tagList != 0 && !from:
 			add(candidate{addr: first.text, line: i, rank: rankListed, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
 			n.addRest(&out, i, s, first.end, rankListed)
@@ -117,14 +111,62 @@ func (n *notice) candidates(domain string) []candidate {
 		case l.tags&tagLabel != 0 && l.tags&tagContact == 0 && !from && labelled(s[:first.start]):
 			add(candidate{addr: first.text, line: i, rank: rankLabel, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
 			n.addRest(&out, i, s, first.end, rankLabel)
-		case rest == "" && strings.HasSuffix(strings.TrimRight(lead, " <\"'"), ":") && l.tags&tagContact == 0 && !from && l.tags&tagSaid == 0:
+		case rest == "" && strings.HasSuffix(strings.TrimRight(lead, " <\"'"), ":") && !hasFold(lead, "to:") && l.tags&tagContact == 0 && !from && l.tags&tagSaid == 0:
 			add(candidate{addr: first.text, line: i, rank: rankLabel, diag: i})
 		case !from && (l.tags&tagContact == 0 || l.tags&tagFailed != 0):
 			add(candidate{addr: first.text, line: i, rank: rankProse, diag: i})
 		}
-		since++
+		if !strings.HasSuffix(s, ":") {
+			since++
+		}
 	}
 	return out
+}
+
+// dialogue follows a quoted SMTP session: which recipient the last command named and which were accepted so far.
+type dialogue struct {
+	pending  string
+	accepted []string
+	data     bool
+}
+
+// line takes a line of the notice; it reports whether the line belongs to a session and is done with.
+func (d *dialogue) line(s string, i int, add func(candidate)) bool {
+	if cmd, ok := command(s); ok {
+		d.pending = ""
+		d.data = hasFold(cmd, "data")
+		if hasFold(cmd, "mail ") {
+			d.accepted = nil
+		}
+		if hasFold(cmd, "rcpt to:") {
+			if a, ok := nextAddress(cmd, 8); ok {
+				d.pending = a.text
+			}
+		}
+		return true
+	}
+	if d.pending == "" && !d.data || !isReply(s) {
+		return isReply(s) && (replyCode(s) == '2' || replyCode(s) == '3')
+	}
+	switch replyCode(s) {
+	case '2', '3':
+		if d.pending != "" && len(d.accepted) < maxReports {
+			d.accepted = append(d.accepted, d.pending)
+		}
+		d.pending = ""
+		return true
+	case '4', '5':
+		if d.pending != "" {
+			add(candidate{addr: d.pending, line: i, rank: rankTranscript, diag: i})
+		} else {
+			for _, a := range d.accepted {
+				add(candidate{addr: a, line: i, rank: rankTranscript, diag: i})
+			}
+			d.accepted = nil
+		}
+		d.pending, d.data = "", false
+	}
+	return false
 }
 
 // addRest adds further addresses on a line that lists several.
@@ -163,12 +205,22 @@ func labelled(s string) bool {
 // fromBefore reports whether the word before an address says that it is a sender.
 func fromBefore(s string) bool {
 	s = lower(strings.TrimRight(s, " \t<\"':("))
+	if hasOrigin(s) {
+		return false
+	}
 	for _, w := range []string{"from", "von", "by", "sender", "contact", "mailto", "mail from", "reply to", "reply-to", "cc"} {
 		if strings.HasSuffix(s, w) && (len(s) == len(w) || !isLetter(s[len(s)-len(w)-1])) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasOrigin reports whether text ends as Exim and sendmail introduce the address that the mail was sent to before
+// aliases changed it.
+func hasOrigin(s string) bool {
+	s = lower(strings.TrimRight(s, " \t<\"':("))
+	return strings.HasSuffix(s, "generated from") || strings.HasSuffix(s, "expanded from")
 }
 
 // isLocalPart reports whether a line is one bare name, as AOL and others list their own users.
@@ -208,7 +260,7 @@ func isReply(s string) bool {
 
 func replyCode(s string) byte {
 	s = strings.TrimLeft(s, "<=-OutS: \t")
-	if len(s) >= 3 && digits(s) >= 3 {
+	if len(s) >= 3 && digits(s) == 3 {
 		return s[0]
 	}
 	return 0

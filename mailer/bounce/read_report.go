@@ -38,9 +38,15 @@ func (w *walk) report(f finding, date time.Time) Report {
 	if o := lowerDomain(clip(f.original, maxAddress)); !strings.EqualFold(o, r.Recipient) {
 		r.Original = strings.Clone(o)
 	}
-	reading := meaning(f, r)
+	reading, words := meaning(f, r)
 	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
-	r.Status = strings.Clone(bestStatus(f.status, f.diagnostic, reading.Enhanced))
+	r.Status = strings.Clone(bestStatus(f.status, f.diagnostic, reading.Enhanced, words, first(f.context)))
+	r.GaveUp = r.Action == ActionFailed
+	if r.Action == ActionFailed && r.Reason == reply.ReasonConnectionFailed && r.Code < 500 {
+		// Whoever never got a connection was never refused: hosts report "failed" with 4.4.1 when their patience ends,
+		// and that is a delay for the recipient. GaveUp keeps what the host will do.
+		r.Action = ActionDelayed
+	}
 	if r.Action == ActionDelayed {
 		r.Permanent = false
 	}
@@ -50,47 +56,54 @@ func (w *walk) report(f finding, date time.Time) Report {
 	return r
 }
 
-// meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone.
-func meaning(f finding, r Report) reply.Reading {
+// meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone. It also
+// returns the words that decided.
+func meaning(f finding, r Report) (reply.Reading, string) {
 	ask := func(enhanced, text string) reply.Reading {
 		return reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: enhanced, Text: text})
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
-	status := enhancedCode(f.status)
-	first := ask(status, own)
-	if first.Reason != reply.ReasonUnknown && first.Confidence != reply.Possible {
-		return first
+	best := ask(enhancedCode(f.status), own)
+	if best.Reason != reply.ReasonUnknown && best.Confidence != reply.Possible {
+		return best, own
 	}
 	for _, c := range f.context {
 		if c == "" {
 			continue
 		}
-		x := ask("", clip(c, 2*maxDiagnostic))
+		c = clip(c, 2*maxDiagnostic)
+		x := ask("", c)
 		if x.Reason != reply.ReasonUnknown && x.Confidence != reply.Possible {
-			if first.Code != 0 {
-				x.Code = first.Code
+			if best.Code != 0 {
+				x.Code = best.Code
 			}
-			if first.Enhanced != "" {
-				x.Enhanced = first.Enhanced
+			if best.Enhanced != "" && !vague(best.Enhanced) {
+				x.Enhanced = best.Enhanced
 			}
-			return x
+			return x, c
 		}
 	}
-	return first
+	return best, own
 }
 
-// bestStatus picks the most telling enhanced code: one in the host's own words beats a stated x.0.0.
-func bestStatus(stated, diagnostic, read string) string {
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// bestStatus picks the most telling enhanced code: one in the host's own words beats what the reporter made of it, and
+// both beat x.0.0.
+func bestStatus(stated string, texts ...string) string {
 	s := enhancedCode(stated)
-	if s != "" && !vague(s) {
-		return s
-	}
-	d := enhancedCode(diagnostic)
-	if d == "" {
-		d = read
-	}
-	if d != "" && (s == "" || !vague(d)) {
-		return d
+	for k, t := range texts {
+		if k > 0 && s != "" && !vague(s) {
+			break
+		}
+		if d := enhancedCode(t); d != "" && (s == "" || !vague(d)) {
+			s = d
+		}
 	}
 	return s
 }

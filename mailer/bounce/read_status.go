@@ -23,9 +23,10 @@ const maxReports = 2000
 
 // readStatus reads a delivery-status part. Blank lines divide its groups, but programs forget and double them: a group
 // also begins where a recipient is named again, and a group that names none continues the one before.
-func (w *walk) readStatus(i int) statusReport {
+func (w *walk) readStatus(i int) statusReport { return w.readStatusText(w.content(i), i) }
+
+func (w *walk) readStatusText(text string, i int) statusReport {
 	var rep statusReport
-	text := w.content(i)
 	var rec statusRecord
 	named, fresh := false, true // the current group has a recipient; nothing of it was read yet
 	flush := func() {

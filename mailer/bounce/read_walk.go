@@ -162,8 +162,10 @@ func (w *walk) entity(pos, parent, mail, depth int, stack *[]open) int {
 // setType reads Content-Type and Content-Transfer-Encoding; the first of each counts, as most mail programs have it.
 func (p *part) setType() {
 	ct := get(p.hdr, "content-type")
-	ct, p.params, _ = strings.Cut(ct, ";")
-	p.ctype = lower(strings.TrimSpace(ct))
+	if i := strings.IndexAny(ct, "; \t"); i >= 0 { // some programs forget the semicolon
+		ct, p.params = ct[:i], ct[i:]
+	}
+	p.ctype = lower(ct)
 	if p.ctype == "" || !strings.Contains(p.ctype, "/") {
 		if p.ctype != "" {
 			p.params = ""

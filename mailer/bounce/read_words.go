@@ -1,10 +1,6 @@
 package bounce
 
-import (
-	"strings"
-
-	"github.com/resetd/resetd/diag/reply"
-)
+import "strings"
 
 // letterhead is what the header of a mail tells about who wrote it and why.
 type letterhead struct {
@@ -61,10 +57,7 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 	subject := h.subTags & (tagSubject | tagDelay)
 	words := n.tags & (tagFailed | tagDelayed)
 	attached := w.hasReturned(level) || n.marked
-	best := rankNone
-	for _, c := range cands {
-		best = max(best, c.rank)
-	}
+	best := bestRank(cands)
 	switch {
 	case h.failed != "" && strings.Contains(h.failed, "@"):
 		return true
@@ -119,7 +112,7 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 	chosen = w.mergeFailed(h, chosen)
 	action := proseAction(h, n)
 	if len(chosen) == 0 {
-		f := finding{action: action, context: n.contexts(-1, h), because: w.firstWords(n, h, level)}
+		f := finding{action: action, context: n.contexts(-1, len(n.lines), h), because: w.firstWords(n, h, level)}
 		f.recipient = w.returnedRecipient(m)
 		f.diagnostic, f.because = n.codeLine(f.because)
 		m.Reports = append(m.Reports, w.report(f, m.Date))
@@ -134,7 +127,7 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 			}
 			n.fill(&f, c, until, h)
 		} else {
-			f.context = n.contexts(-1, h)
+			f.context = n.contexts(-1, len(n.lines), h)
 			f.because = evidence{part: level, off: h.failedOff, text: ""}
 			f.diagnostic, f.because = n.codeLine(w.headerEvidence(h.failedOff))
 		}
@@ -204,7 +197,7 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead) {
 			f.diagnostic = strings.TrimSpace(f.diagnostic + " " + text)
 		}
 	}
-	f.context = n.contexts(c.line, h)
+	f.context = n.contexts(c.line, until, h)
 }
 
 // paragraph joins the lines from i to the next blank one.
@@ -273,7 +266,7 @@ func (n *notice) multiline(i int) string {
 
 // contexts lists texts that may tell the reason where a recipient's own lines do not: lines with codes, what follows,
 // what stands around, and the subject.
-func (n *notice) contexts(at int, h letterhead) []string {
+func (n *notice) contexts(at, until int, h letterhead) []string {
 	out := make([]string, 0, 5)
 	size := 0
 	from := at + 1
@@ -281,7 +274,7 @@ func (n *notice) contexts(at int, h letterhead) []string {
 		from = 0
 	}
 	end := from
-	for ; end < len(n.lines) && size < 2*maxDiagnostic; end++ {
+	for ; end < until && size < 2*maxDiagnostic; end++ {
 		size += len(n.lines[end].text) + 1
 	}
 	out = append(out, n.join(from, end))
@@ -340,5 +333,3 @@ func (w *walk) returnedRecipient(m *Mail) string {
 	}
 	return a.text
 }
-
-var _ = reply.ReasonUnknown
