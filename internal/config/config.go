@@ -1,0 +1,239 @@
+// Package config says how a resetd is set up: one TOML file, one struct, and for everything that start-up would refuse its line, the reason and what to try.
+//
+// The comments below are the reference: docs/config.md is made from them, and a test holds them to Default and to example.toml.
+package config
+
+import (
+	"crypto"
+
+	"github.com/resetd/resetd/internal/realm"
+)
+
+// Config is everything that can be set. Load gives one that is checked: paths are absolute, secrets are read, references resolve.
+type Config struct {
+	HTTP          HTTP          `toml:"http"`
+	Store         Store         `toml:"store"`
+	Keys          Keys          `toml:"keys"`
+	APIKeys       []APIKey      `toml:"api_key"`
+	Throttle      Throttle      `toml:"throttle"`
+	Delivery      Delivery      `toml:"delivery"`
+	SMTP          SMTP          `toml:"smtp"`
+	DNS           DNS           `toml:"dns"`
+	Routes        []Route       `toml:"route"`
+	Domains       []Domain      `toml:"domain"`
+	RealmTables   []Realm       `toml:"realm"`
+	Hooks         []Hook        `toml:"hook"`
+	BounceMailbox BounceMailbox `toml:"bounce_mailbox"`
+
+	// Warnings are what start-up accepts and a person should still hear of.
+	Warnings []Problem `toml:"-"`
+
+	tokenKeys []Key
+	signers   map[string][]Signer // by domain name, lower case
+	realms    []realm.Realm
+}
+
+// HTTP is the API, the console and the landing page.
+type HTTP struct {
+	// Address that the API and the console listen on, host:port; port 0 picks one, and the log line "listening" names it. Default: "127.0.0.1:8025".
+	Listen string `toml:"listen"`
+	// Address for health and metrics apart from the API, host:port; "" serves them with the API. A resetd without the part api serves only these, here. Default: "".
+	OpsListen string `toml:"ops_listen"`
+	// Base of every link in a mail, as users reach it: absolute, https unless the host is loopback. No Host header is ever used instead. Required.
+	PublicURL string `toml:"public_url"`
+}
+
+// Store is where everything is kept.
+type Store struct {
+	// Redis to use: redis://, rediss://, redis+sentinel://h1,h2/master/0, redis+cluster://h1,h2; "" starts a redis-server or valkey-server child if one is installed. Default: "redis://127.0.0.1:6379/0".
+	Redis Secret `toml:"redis"`
+	// File that holds the Redis URL, for one with a password. Default: "".
+	RedisFile string `toml:"redis_file"`
+	// Folder for the data of the child server that redis = "" starts. Default: "redis-data".
+	Dir string `toml:"dir"`
+	// What a 202 promises: memory (Redis has it), fsync (on its disk: appendfsync always, or WAITAOF on Redis 7.2 and later), replica (a replica has it). Default: "fsync".
+	Durability string `toml:"durability"`
+	// How long facts are kept, a duration of at least 24h. Default: "720h".
+	Retention Duration `toml:"retention"`
+}
+
+// Keys are the secrets that links are made from.
+type Keys struct {
+	// File with the token keys, one a line: KID BASE64 of 32 bytes. The first makes tokens, all verify; `resetd keys token` makes one. Required, unless token is given. Default: "".
+	TokenFile string `toml:"token_file"`
+	// The same lines in place of a file, for RESETD_KEYS_TOKEN. Default: "".
+	Token Secret `toml:"token"`
+}
+
+// APIKey is one caller of the API. `resetd keys api` makes one.
+type APIKey struct {
+	// Name that the audit trail shows; unique. Required.
+	Name string `toml:"name"`
+	// What the caller may do: app, support, admin or ops. Required.
+	Role string `toml:"role"`
+	// Names of the realms that the caller may act in; empty means all. Default: [].
+	Realms []string `toml:"realms"`
+	// SHA-256 of the bytes after "Bearer ", 64 hex digits; the secret itself is kept nowhere. Required.
+	SecretSHA256 string `toml:"secret_sha256"`
+}
+
+// Throttle is how often somebody may ask. A rate is N/DURATION; 0 switches it off.
+type Throttle struct {
+	// Asks for one account. Default: "5/1h".
+	Account Rate `toml:"account"`
+	// Asks from one source, the ip of the request. Default: "100/1h".
+	Source Rate `toml:"source"`
+	// A second ask within this duration of the first uses the first mail; at most 24h. Default: "60s".
+	Merge Duration `toml:"merge"`
+}
+
+// Delivery is when a mail that was not taken is offered again.
+type Delivery struct {
+	// Gaps between attempts, durations of at least 1s; the last repeats while the link lives. Default: ["1m", "3m", "6m", "10m", "15m", "30m"].
+	Retry []Duration `toml:"retry"`
+}
+
+// SMTP is who we are to mail hosts, and where bounces come back.
+type SMTP struct {
+	// Host name that we say in EHLO; it should resolve to the outgoing address and back. Required.
+	Helo string `toml:"helo"`
+	// Domain of the return paths; its MX must lead to bounce_listen. Required.
+	BounceDomain string `toml:"bounce_domain"`
+	// Address of the receiver for returned mail, host:port; port 0 picks one, "" receives none. Default: "127.0.0.1:2525".
+	BounceListen string `toml:"bounce_listen"`
+	// Whether MX delivery, probe and HTTP directories may go to loopback and private addresses. Default: false.
+	AllowPrivateAddresses bool `toml:"allow_private_addresses"`
+}
+
+// DNS is whom we ask.
+type DNS struct {
+	// Resolver to ask, host:port; "" asks the system's. Default: "".
+	Resolver string `toml:"resolver"`
+}
+
+// Route is a way out for mail: a relay (smarthost), or straight to the recipient's MX.
+type Route struct {
+	// Name that realms use; unique. Required.
+	Name string `toml:"name"`
+	// Relay to hand mail to, host:port. Either this or mx. Default: "".
+	Smarthost string `toml:"smarthost"`
+	// Whether mail goes straight to the recipient's MX. Default: false.
+	MX bool `toml:"mx"`
+	// Port of the recipient's MX; only with mx. Default: 25.
+	Port int `toml:"port"`
+	// none, opportunistic (STARTTLS where offered, unverified), required (STARTTLS, verified) or implicit (TLS from the first byte, verified). "" is required for a smarthost, opportunistic for mx. Default: "".
+	TLS string `toml:"tls"`
+	// PEM file of the authorities to trust; "" trusts the system's. Default: "".
+	CAFile string `toml:"ca_file"`
+	// Name to log in with; needs a password, and tls required or implicit. Default: "".
+	Username string `toml:"username"`
+	// File that holds the password. Default: "".
+	PasswordFile string `toml:"password_file"`
+	// The password itself; better in a file. Default: "".
+	Password Secret `toml:"password"`
+}
+
+// Domain is one that mail comes from.
+type Domain struct {
+	// The domain; it signs for its subdomains too, unless they are listed themselves. Required.
+	Name string `toml:"name"`
+	// Keys that sign side by side; RSA and Ed25519 together suit every receiver.
+	DKIM []DKIM `toml:"dkim"`
+}
+
+// DKIM is one signing key. `resetd keys dkim new` makes them and prints what to publish.
+type DKIM struct {
+	// Selector, the s= of the signature. Required.
+	Selector string `toml:"selector"`
+	// PEM file of the private key: RSA of at least 1024 bits (PKCS #1 or #8), or Ed25519 (PKCS #8). Required, unless key is given. Default: "".
+	KeyFile string `toml:"key_file"`
+	// The same PEM text in place of a file. Default: "".
+	Key Secret `toml:"key"`
+}
+
+// Realm is a place where a password is kept.
+type Realm struct {
+	// Name, lower case: letters, digits, - and _; unique. Required.
+	Name string `toml:"name"`
+	// How its people sign in: password (we can reset it), sso or directory (it is kept elsewhere, no mail is sent). Default: "password".
+	Login string `toml:"login"`
+	// URLs of its login pages; a page belongs to the realm with the longest prefix of scheme, host and path. Default: [].
+	Pages []string `toml:"pages"`
+	// Where the password really is, for sso and directory.
+	Provider Provider `toml:"provider"`
+	// Where the app takes the new password: absolute, https unless loopback, with {token} in it. Required where login is password. Default: "".
+	ResetURL string `toml:"reset_url"`
+	// From of its mails, "Name <address>". Required where login is password. Default: "".
+	From string `toml:"from"`
+	// Names of the routes to try, in order. At least one where login is password. Default: [].
+	Routes []string `toml:"routes"`
+	// Life of a link from its acceptance by a mail host, 5m to 24h. Default: "60m".
+	TokenTTL Duration `toml:"token_ttl"`
+	// Role of an account that opens this realm; "" means that none is needed. Default: "".
+	RequiredRole string `toml:"required_role"`
+	// Folder with LOCALE.txt, LOCALE.html and LOCALE.subject; "" uses the built-in texts. Default: "".
+	Templates string `toml:"templates"`
+	// Whether an admin may see a link: off, two_people or on. Only off is built so far. Default: "off".
+	Reveal string `toml:"reveal"`
+	// Who knows the accounts.
+	Directory Directory `toml:"directory"`
+}
+
+// Provider is an identity provider or company directory.
+type Provider struct {
+	// Name as people know it. Default: "".
+	Name string `toml:"name"`
+	// Page where the password can be changed. Default: "".
+	URL string `toml:"url"`
+}
+
+// Directory is who knows a realm's accounts.
+type Directory struct {
+	// none (the app vouches: the login is the address, the account is active), file or http. Default: "none".
+	Kind string `toml:"kind"`
+	// File of accounts, JSON Lines, read again when it changes; for kind file. Default: "".
+	Path string `toml:"path"`
+	// URL that answers POST {"realm","login"}; for kind http. Default: "".
+	URL string `toml:"url"`
+	// File with a secret that is sent as a Bearer token; for kind http. Default: "".
+	BearerFile string `toml:"bearer_file"`
+	// The secret itself; better in a file. Default: "".
+	Bearer Secret `toml:"bearer"`
+}
+
+// Hook is a source of provider events, at /v1/hooks/PROVIDER.
+type Hook struct {
+	// ses, sendgrid, mailgun, postmark or standard. Required.
+	Provider string `toml:"provider"`
+	// File with the secret or public key that events are verified with; ses needs none. Default: "".
+	SecretFile string `toml:"secret_file"`
+	// The secret itself; better in a file. Default: "".
+	Secret Secret `toml:"secret"`
+	// SNS topics that are accepted; ses only. Default: [].
+	Topics []string `toml:"topics"`
+}
+
+// BounceMailbox is a mailbox to fetch returned mail from, where port 25 cannot be opened.
+type BounceMailbox struct {
+	// imaps://host:993/INBOX; "" fetches none. Default: "".
+	IMAP string `toml:"imap"`
+	// Name to log in with. Default: "".
+	Username string `toml:"username"`
+	// File that holds the password. Default: "".
+	PasswordFile string `toml:"password_file"`
+	// The password itself; better in a file. Default: "".
+	Password Secret `toml:"password"`
+}
+
+// Key is a token key.
+type Key struct {
+	ID     string
+	Secret [32]byte
+}
+
+// Signer is a DKIM key.
+type Signer struct {
+	Domain   string // the d=: the domain itself, or the parent that signs for it
+	Selector string
+	Key      crypto.Signer // *rsa.PrivateKey or ed25519.PrivateKey
+}
