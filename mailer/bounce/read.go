@@ -101,20 +101,16 @@ const maxMail = 1 << 20
 
 // Read reads one mail. It fails only if reading r fails; whatever stands in the mail is data.
 func Read(r io.Reader) (Mail, error) {
-	b, cut, err := readCapped(r, maxMail)
+	data, cut, err := readInput(r)
 	if err != nil {
 		return Mail{}, err
 	}
-	return read(normalize(b, true), cut), nil
+	return read(data, cut), nil
 }
 
 // ReadBytes reads one mail from memory and keeps no reference to b.
 func ReadBytes(b []byte) Mail {
-	cut := len(b) > maxMail
-	if cut {
-		b = b[:maxMail]
-	}
-	return read(normalize(b, false), cut)
+	return read(normalize(b), len(b) > maxMail)
 }
 
 func read(data string, cut bool) Mail {

@@ -201,6 +201,7 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 	m.EnvelopeID = strings.Clone(clip(rep.envelopeID, maxDiagnostic))
 	w.matching(m, level)
 	var cands []candidate
+	m.Reports = make([]Report, 0, len(rep.records))
 	for _, rec := range rep.records {
 		f := finding{
 			recipient:  firstAddress(rec.final, rec.original, rec.actual),
@@ -264,15 +265,21 @@ func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []cand
 				f.because = g.because
 			}
 		} else {
-			f.context = append(f.context, g.diagnostic)
+			next := g.around
+			g.around = func(k int) (string, bool) {
+				if k == 0 {
+					return g.diagnostic, true
+				}
+				return next(k - 1)
+			}
 		}
-		f.context = append(f.context, g.context...)
+		f.around = g.around
 		return w.report(f, m.Date)
 	}
 	if records == 1 {
-		f.context = n.contexts(-1, len(n.lines), h)
+		f.around = n.around(-1, len(n.lines), h)
 	} else {
-		f.context = []string{h.subject}
+		f.around = texts(h.subject)
 	}
 	return w.report(f, m.Date)
 }
@@ -351,7 +358,7 @@ func (w *walk) matching(m *Mail, level int) {
 	for i := range w.parts {
 		p := &w.parts[i]
 		switch {
-		case p.mail == i && i != level && w.parts[p.parent].mail == level:
+		case p.mail == i && p.parent >= 0 && i != level && w.parts[p.parent].mail == level:
 			m.Returned = returnedHeader(p.hdr)
 		case p.mail != level:
 			continue

@@ -48,7 +48,7 @@ func decodeBase64(s string) string {
 		}
 	}
 	n, _ := base64.RawStdEncoding.Decode(clean, clean[:len(clean)-boolInt(len(clean)%4 == 1)])
-	return string(normalizeDecoded(clean[:n]))
+	return normalize(clean[:n])
 }
 
 func boolInt(b bool) int {
@@ -57,8 +57,6 @@ func boolInt(b bool) int {
 	}
 	return 0
 }
-
-func normalizeDecoded(b []byte) string { return normalize(b, true) }
 
 // decodeQP undoes quoted-printable (RFC 2045 section 6.7); what is not valid stays as it is.
 func decodeQP(s string) string {

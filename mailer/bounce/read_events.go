@@ -98,7 +98,7 @@ func (w *walk) eventReports(m *Mail, ev sesNotice, e evidence) bool {
 			}
 			f := finding{recipient: r.Address, action: statusAction(lower(r.Action), r.Status), status: r.Status,
 				diagnostic: typedValue(r.Diagnostic), reporter: typedValue(ev.Bounce.ReportingMTA), because: e,
-				context: []string{ev.Bounce.SubType}}
+				around: texts(ev.Bounce.SubType)}
 			m.Reports = append(m.Reports, w.report(f, m.Date))
 		}
 	case "Delivery":

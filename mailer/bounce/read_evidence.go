@@ -82,6 +82,7 @@ func pieces(s string) []string {
 // quote makes a Because of text that stands at off, cut before any secret, at a rune boundary and before bytes that
 // are no UTF-8.
 func (w *walk) quote(off int, text string) reply.Because {
+	text = text[:min(len(text), 4*maxEvidence)] // a secret that begins in what is kept is seen whole enough
 	if i := secretAt(text); i >= 0 {
 		text = text[:i]
 	}

@@ -187,9 +187,12 @@ func (n *notice) addRest(out *[]candidate, i int, s string, from int, r rank) {
 
 func hasComma(s string) bool { return s != "" && (s[0] == ',' || s[0] == ';') }
 
+// tail is the end of a line that matters for what stands behind it.
+func tail(s string) string { return s[max(0, len(s)-64):] }
+
 // labelled reports whether the text before an address ends as a label does.
 func labelled(s string) bool {
-	s = strings.TrimRight(s, " \t<\"'([")
+	s = strings.TrimRight(tail(s), " \t<\"'([")
 	if s == "" {
 		return false
 	}
@@ -204,7 +207,7 @@ func labelled(s string) bool {
 
 // fromBefore reports whether the word before an address says that it is a sender.
 func fromBefore(s string) bool {
-	s = lower(strings.TrimRight(s, " \t<\"':("))
+	s = lower(strings.TrimRight(tail(s), " \t<\"':("))
 	if hasOrigin(s) {
 		return false
 	}
@@ -219,7 +222,7 @@ func fromBefore(s string) bool {
 // hasOrigin reports whether text ends as Exim and sendmail introduce the address that the mail was sent to before
 // aliases changed it.
 func hasOrigin(s string) bool {
-	s = lower(strings.TrimRight(s, " \t<\"':("))
+	s = lower(strings.TrimRight(tail(s), " \t<\"':("))
 	return strings.HasSuffix(s, "generated from") || strings.HasSuffix(s, "expanded from")
 }
 

@@ -13,7 +13,7 @@ type finding struct {
 	action              Action
 	status              string // as stated; "" = none
 	diagnostic          string // the host's own words
-	context             []string
+	around              func(k int) (string, bool) // further words that may tell the reason, nearest first; nil = none
 	remote, reporter    string
 	retryUntil          time.Time
 	because             evidence
@@ -31,16 +31,22 @@ func (w *walk) report(f finding, date time.Time) Report {
 		Action:         f.action,
 		RemoteHost:     strings.Clone(hostName(f.remote)),
 		ReportingMTA:   strings.Clone(hostName(f.reporter)),
-		Diagnostic:     strings.Clone(clip(redact(oneLine(f.diagnostic)), maxDiagnostic)),
+		Diagnostic:     strings.Clone(clip(redact(oneLine(clip(f.diagnostic, 2*maxDiagnostic))), maxDiagnostic)),
 		WillRetryUntil: f.retryUntil,
 		Because:        w.because(f.because),
 	}
 	if o := lowerDomain(clip(f.original, maxAddress)); !strings.EqualFold(o, r.Recipient) {
 		r.Original = strings.Clone(o)
 	}
-	reading, words := meaning(f, r)
+	reading, words := w.meaning(f, r)
 	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
-	r.Status = strings.Clone(bestStatus(f.status, f.diagnostic, reading.Enhanced, words, first(f.context)))
+	r.Status = bestStatus(f.status, f.diagnostic, reading.Enhanced, words)
+	if r.Status == "" || vague(r.Status) {
+		if near, ok := w.words(f, 0); ok {
+			r.Status = bestStatus(r.Status, near)
+		}
+	}
+	r.Status = strings.Clone(r.Status)
 	r.GaveUp = r.Action == ActionFailed
 	if r.Action == ActionFailed && r.Reason == reply.ReasonConnectionFailed && r.Code < 500 {
 		// Whoever never got a connection was never refused: hosts report "failed" with 4.4.1 when their patience ends,
@@ -58,7 +64,7 @@ func (w *walk) report(f finding, date time.Time) Report {
 
 // meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone. It also
 // returns the words that decided.
-func meaning(f finding, r Report) (reply.Reading, string) {
+func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 	ask := func(enhanced, text string) reply.Reading {
 		return reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: enhanced, Text: text})
 	}
@@ -67,7 +73,11 @@ func meaning(f finding, r Report) (reply.Reading, string) {
 	if best.Reason != reply.ReasonUnknown && best.Confidence != reply.Possible {
 		return best, own
 	}
-	for _, c := range f.context {
+	for k := 0; ; k++ {
+		c, ok := w.words(f, k)
+		if !ok {
+			break
+		}
 		if c == "" {
 			continue
 		}
@@ -86,11 +96,16 @@ func meaning(f finding, r Report) (reply.Reading, string) {
 	return best, own
 }
 
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
+// maxAround is how many times, in one mail, words around a recipient are gathered: long lists carry their own.
+const maxAround = 200
+
+// words returns the k-th piece of text around a finding, false when there are no more.
+func (w *walk) words(f finding, k int) (string, bool) {
+	if f.around == nil || w.around >= maxAround {
+		return "", false
 	}
-	return list[0]
+	w.around++
+	return f.around(k)
 }
 
 // bestStatus picks the most telling enhanced code: one in the host's own words beats what the reporter made of it, and

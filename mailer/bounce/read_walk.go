@@ -34,6 +34,7 @@ type walk struct {
 	notes    []string
 	budget   int // decoded bytes that may still be looked at
 	fields   int // header fields kept so far, in all parts
+	around   int // texts around recipients gathered so far
 	searched int // bytes searched for quotes so far
 	at       int // for line: an offset whose line number is known …
 	line     int // … and that number, 1-based

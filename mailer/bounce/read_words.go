@@ -112,12 +112,13 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 	chosen = w.mergeFailed(h, chosen)
 	action := proseAction(h, n)
 	if len(chosen) == 0 {
-		f := finding{action: action, context: n.contexts(-1, len(n.lines), h), because: w.firstWords(n, h, level)}
+		f := finding{action: action, around: n.around(-1, len(n.lines), h), because: w.firstWords(n, h, level)}
 		f.recipient = w.returnedRecipient(m)
 		f.diagnostic, f.because = n.codeLine(f.because)
 		m.Reports = append(m.Reports, w.report(f, m.Date))
 		return
 	}
+	m.Reports = make([]Report, 0, len(chosen))
 	for k, c := range chosen {
 		f := finding{recipient: c.addr, action: action}
 		if c.line >= 0 {
@@ -127,7 +128,7 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 			}
 			n.fill(&f, c, until, h)
 		} else {
-			f.context = n.contexts(-1, len(n.lines), h)
+			f.around = n.around(-1, len(n.lines), h)
 			f.because = evidence{part: level, off: h.failedOff, text: ""}
 			f.diagnostic, f.because = n.codeLine(w.headerEvidence(h.failedOff))
 		}
@@ -197,7 +198,7 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead) {
 			f.diagnostic = strings.TrimSpace(f.diagnostic + " " + text)
 		}
 	}
-	f.context = n.contexts(c.line, until, h)
+	f.around = n.around(c.line, until, h)
 }
 
 // paragraph joins the lines from i to the next blank one.
@@ -225,7 +226,7 @@ func (n *notice) join(a, b int) string {
 		if s.Len() > 0 {
 			s.WriteByte(' ')
 		}
-		s.WriteString(n.lines[i].text)
+		s.WriteString(clip(n.lines[i].text, 2*maxDiagnostic))
 	}
 	return s.String()
 }
@@ -264,28 +265,39 @@ func (n *notice) multiline(i int) string {
 	return n.join(i, end)
 }
 
-// contexts lists texts that may tell the reason where a recipient's own lines do not: lines with codes, what follows,
-// what stands around, and the subject.
-func (n *notice) contexts(at, until int, h letterhead) []string {
-	out := make([]string, 0, 5)
-	size := 0
-	from := at + 1
-	if at < 0 {
-		from = 0
-	}
-	end := from
-	for ; end < until && size < 2*maxDiagnostic; end++ {
-		size += len(n.lines[end].text) + 1
-	}
-	out = append(out, n.join(from, end))
-	if at > 0 {
-		start := at
-		for size = 0; start > 0 && size < 2*maxDiagnostic; start-- {
-			size += len(n.lines[start-1].text) + 1
+// around returns texts that may tell the reason where a recipient's own lines do not: what follows, what stands
+// before, and the subject.
+func (n *notice) around(at, until int, h letterhead) func(int) (string, bool) {
+	return func(k int) (string, bool) {
+		size := 0
+		switch {
+		case k == 0:
+			end := at + 1
+			for ; end < until && size < 2*maxDiagnostic; end++ {
+				size += len(n.lines[end].text) + 1
+			}
+			return n.join(at+1, end), true
+		case k == 1 && at > 0:
+			start := at
+			for ; start > 0 && size < 2*maxDiagnostic; start-- {
+				size += len(n.lines[start-1].text) + 1
+			}
+			return n.join(start, at+1), true
+		case k == 1, k == 2 && at > 0:
+			return h.subject, true
 		}
-		out = append(out, n.join(start, at+1))
+		return "", false
 	}
-	return append(out, h.subject)
+}
+
+// texts is around for words that are at hand.
+func texts(list ...string) func(int) (string, bool) {
+	return func(k int) (string, bool) {
+		if k >= len(list) {
+			return "", false
+		}
+		return list[k], true
+	}
 }
 
 // codeLine returns the first line that looks like a host's reply, for notices that name no recipient beside it.
