@@ -54,6 +54,15 @@ func TestKeysToken(t *testing.T) {
 	if got := filesIn(t, dir); len(got) != 1 {
 		t.Errorf("files: %v", got)
 	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, code, msg := runCLI(t, keysCmd(), "token", "-out", file); code != 0 {
+		t.Fatal(msg)
+	}
+	if st, err := os.Stat(file); err != nil || st.Mode().Perm() != 0o640 {
+		t.Errorf("the group that the daemon may be in lost the file: %v %v", st.Mode(), err)
+	}
 	writeText(t, file, "k1 nonsense\n")
 	if _, code, msg := runCLI(t, keysCmd(), "token", "-out", file); code != exitCould || strings.Contains(msg, "nonsense") || !strings.Contains(msg, "token.key:1: ") {
 		t.Errorf("a broken file: %d %s", code, msg)

@@ -167,17 +167,21 @@ func (k *checker) imapURL(path, raw string) {
 	}
 }
 
-func (k *checker) caFile(path string, file *string) {
+// caFile reads authorities; nil means the system's.
+func (k *checker) caFile(path string, file *string) *x509.CertPool {
 	if *file == "" {
-		return
+		return nil
 	}
 	*file = k.abs(*file)
 	text, err := readCapped(*file)
 	if err != nil {
 		k.bad(path, "the file cannot be read: "+reason(err), "")
-		return
+		return nil
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM([]byte(text)) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(text)) {
 		k.bad(path, "the file holds no certificate in PEM", "-----BEGIN CERTIFICATE-----")
+		return nil
 	}
+	return pool
 }

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
@@ -147,7 +150,7 @@ func (k *checker) directory(path string, r *Realm, files map[string]*realm.File)
 		return realm.None{}
 	}
 	k.secret(&d.Bearer, &d.BearerFile, path+".bearer")
-	for _, extra := range []struct{ key, value, kind string }{{"path", d.Path, "file"}, {"url", d.URL, "http"}, {"bearer", string(d.Bearer), "http"}} {
+	for _, extra := range []struct{ key, value, kind string }{{"path", d.Path, "file"}, {"url", d.URL, "http"}, {"ca_file", d.CAFile, "http"}, {"bearer", string(d.Bearer), "http"}} {
 		if extra.value != "" && d.Kind != extra.kind {
 			k.bad(path+"."+extra.key, extra.key+` is for kind = "`+extra.kind+`"`, "")
 		}
@@ -214,7 +217,16 @@ func (k *checker) httpDirectory(path string, d *Directory) realm.Directory {
 	if !allow && (isLoopback(u.Hostname()) || err == nil && !realm.Public(ip)) {
 		k.bad(path+".url", "the directory is at a loopback or private address, where nothing is asked unless [smtp] allow_private_addresses is true", "allow_private_addresses = true, or a directory with a public address")
 	}
-	return realm.NewHTTP(d.URL, realm.HTTPOptions{AllowPrivate: allow, Bearer: string(d.Bearer)})
+	o := realm.HTTPOptions{AllowPrivate: allow, Bearer: string(d.Bearer)}
+	if pool := k.caFile(path+".ca_file", &d.CAFile); pool != nil {
+		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	if server := k.c.DNS.Resolver; server != "" {
+		o.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server)
+		}}
+	}
+	return realm.NewHTTP(d.URL, o)
 }
 
 // Realms are the realms with their directories. Every call gives the same directories.

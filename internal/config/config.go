@@ -195,6 +195,8 @@ type Directory struct {
 	Path string `toml:"path"`
 	// URL that answers POST {"realm","login"}; for kind http. Default: "".
 	URL string `toml:"url"`
+	// PEM file of the authorities to trust; for kind http; "" trusts the system's. Default: "".
+	CAFile string `toml:"ca_file"`
 	// File with a secret that is sent as a Bearer token; for kind http. Default: "".
 	BearerFile string `toml:"bearer_file"`
 	// The secret itself; better in a file. Default: "".

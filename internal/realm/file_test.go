@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/resetd/resetd/internal/realm"
 )
@@ -183,6 +184,9 @@ func BenchmarkFileNear(b *testing.B) {
 	}
 	if err := os.WriteFile(path, []byte(w.String()), 0o600); err != nil {
 		b.Fatal(err)
+	}
+	if old := time.Now().Add(-time.Hour); os.Chtimes(path, old, old) != nil {
+		b.Fatal("the file's time cannot be set")
 	}
 	dir := realm.NewFile(path)
 	if err := dir.Check(); err != nil {

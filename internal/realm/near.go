@@ -144,14 +144,14 @@ func oneEdit(a, b string) bool {
 	for p < len(a) && p < len(b) && a[p] == b[p] {
 		p++
 	}
-	for p > 0 && p < len(a) && a[p]&0xC0 == 0x80 { // back to the start of the rune
+	for p > 0 && (inRune(a, p) || inRune(b, p)) { // back to the start of the rune
 		p--
 	}
 	s := 0
 	for s < len(a)-p && s < len(b)-p && a[len(a)-1-s] == b[len(b)-1-s] {
 		s++
 	}
-	for s > 0 && a[len(a)-s]&0xC0 == 0x80 {
+	for s > 0 && (inRune(a, len(a)-s) || inRune(b, len(b)-s)) {
 		s--
 	}
 	if p+s < 2 {
@@ -169,6 +169,9 @@ func oneEdit(a, b string) bool {
 	}
 	return false
 }
+
+// inRune says whether s[i] continues a rune of UTF-8.
+func inRune(s string, i int) bool { return i < len(s) && s[i]&0xC0 == 0x80 }
 
 // skeleton is how a name looks: compatibility forms, accents and invisible characters removed, letters of other scripts that look Latin
 // replaced. It is a small part of Unicode TR39's table, the part met in logins.
