@@ -99,7 +99,7 @@ func (j *job) issuedBy(m ledger.MessageID) bool {
 func (w *Worker) over(ctx context.Context, j *job) (bool, error) {
 	if j.msg == nil {
 		// Its facts are gone: retention, or somebody deleted them. There is nothing left to say about it but in the log.
-		w.Log.Error().Str("message", string(j.Message)).Msg("a message has no facts any more")
+		w.Log.Error().Str("mail", string(j.Message)).Msg("a message has no facts any more")
 		return true, w.settle(ctx, j.Claim, store.Plan{})
 	}
 	if j.msg.State != ledger.Waiting && !(j.msg.State == ledger.Unsure && !j.msg.NextAt.IsZero()) {
@@ -123,7 +123,7 @@ func (w *Worker) refuse(ctx context.Context, j *job, ref *ledger.Refusal) error 
 	f := w.fact(j.Claim, ledger.Refused)
 	f.Refusal = ref
 	w.count(ctx, "refused:"+string(ref.Why))
-	w.Log.Info().Str("reset", string(j.Reset)).Str("message", string(j.Message)).Str("why", string(ref.Why)).Msg("refused")
+	w.Log.Info().Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Str("why", string(ref.Why)).Msg("refused")
 	return w.settle(ctx, j.Claim, store.Plan{}, f)
 }
 
@@ -375,7 +375,7 @@ func (w *Worker) unbuildable(ctx context.Context, j *job, err error) error {
 		f.Failure.Why = "bad_link"
 	}
 	w.count(ctx, "failed:"+f.Failure.Why)
-	w.Log.Error().Err(err).Str("reset", string(j.Reset)).Str("message", string(j.Message)).Msg("the mail cannot be built")
+	w.Log.Error().Err(err).Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Msg("the mail cannot be built")
 	return w.settle(ctx, j.Claim, store.Plan{}, f)
 }
 
@@ -404,7 +404,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 	}
 	last.Next = plan.Next
 	if sup, err := w.fault(ctx, j, g, facts[len(facts)-1]); err != nil {
-		w.Log.Warn().Err(err).Str("message", string(j.Message)).Msg("a recipient's fault is not counted")
+		w.Log.Warn().Err(err).Str("mail", string(j.Message)).Msg("a recipient's fault is not counted")
 	} else if sup != nil {
 		facts = append(facts, *sup)
 	}
@@ -413,7 +413,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 			w.count(ctx, "attempts:"+string(f.Attempt.Outcome))
 		}
 	}
-	w.Log.Info().Str("reset", string(j.Reset)).Str("message", string(j.Message)).Int("try", try).Str("route", last.Route).Str("host", last.Host).
+	w.Log.Info().Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Int("try", try).Str("route", last.Route).Str("host", last.Host).
 		Str("stage", last.Stage).Int("code", last.Code).Str("outcome", string(last.Outcome)).Int64("ms", last.Millis).Msg("attempted")
 	if last.Outcome == ledger.Accepted {
 		if err := w.Store.RouteWorks(ctx, last.Route); err != nil {

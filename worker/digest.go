@@ -38,7 +38,7 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 	for _, f := range facts {
 		w.count(ctx, "returns:"+string(f.Event))
 	}
-	w.Log.Info().Str("reset", string(c.Reset)).Str("message", string(c.Message)).Str("return", id).Int("facts", len(facts)).Msg("read a returned mail")
+	w.Log.Info().Str("reset", string(c.Reset)).Str("mail", string(c.Message)).Str("return", id).Int("facts", len(facts)).Msg("read a returned mail")
 	return w.settle(ctx, c, store.Plan{}, facts...)
 }
 
@@ -76,7 +76,7 @@ func (w *Worker) returned(ctx context.Context, j *job, m bounce.Mail) []ledger.F
 		if f.Return.Matched && r.Action == bounce.ActionFailed && r.Permanent && r.Reason.Class() == reply.Hard && j.reset != nil && j.reset.Redeemed == nil {
 			sup, err := w.suppress(ctx, j.Claim, address, f.ID, f.At, r.Cause, r.Diagnostic)
 			if err != nil {
-				w.Log.Warn().Err(err).Str("message", string(j.Message)).Msg("a recipient's fault is not counted")
+				w.Log.Warn().Err(err).Str("mail", string(j.Message)).Msg("a recipient's fault is not counted")
 			} else if sup != nil {
 				facts = append(facts, *sup)
 			}
