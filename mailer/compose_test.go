@@ -145,7 +145,7 @@ func TestComposeWorld(t *testing.T) {
 }
 
 func TestLocales(t *testing.T) {
-	dir := folder(t, "de.subject", "Neues Passwort", "de.txt", "Hallo {{.Link}} {{.ExpiresIn.Minutes}} Minuten", "de.html", `<a href="{{.Link}}">hier</a>`,
+	dir := folder(t, "de.subject", "\ufeffNeues Passwort\r\n", "de.txt", "Hallo {{.Link}} {{.ExpiresIn.Minutes}} Minuten", "de.html", `<a href="{{.Link}}">hier</a>`,
 		"de_AT.subject", "Neues Kennwort", "de_AT.txt", "Servus {{.Link}}", "de_AT.html", `<a href="{{.Link}}">hier</a>`)
 	tm, err := LoadTemplates(dir)
 	if err != nil {
@@ -161,6 +161,9 @@ func TestLocales(t *testing.T) {
 		m, err := Compose(tm, testPaths(t), d)
 		if err != nil || m.Locale != got {
 			t.Errorf("%q took %q, %v; want %q", want, m.Locale, err, got)
+		}
+		if got == "de" && m.Subject != "Neues Passwort" {
+			t.Errorf("subject %q", m.Subject)
 		}
 	}
 }
@@ -178,9 +181,11 @@ func TestTemplateErrors(t *testing.T) {
 		{"two lines of subject", "a\nb", good, goodHTML, "en.subject: the subject has more than one line"},
 		{"another language's field", "s", "x\n{{.Link}} {username}", goodHTML, "en.txt:2: {username} is not filled in"},
 		{"in a branch", "s", good + "{{if .Page}}\n{link}{{end}}", goodHTML, "en.txt:2: {link} is not filled in"},
-		{"no link in the text", "s", "x", goodHTML, "en.txt does not carry"},
-		{"no link in the HTML", "s", good, "<p>{{.Link}}</p>", "en.html has no href"},
+		{"no link in the text", "s", "x", goodHTML, "en.txt: the link is not in it"},
+		{"no link in the HTML", "s", good, "<p>{{.Link}}</p>", "en.html: no href holds the link"},
 		{"no HTML", "s", good, "", "en.html is missing"},
+		{"another encoding", "s", good + "\n\xfc", goodHTML, "en.txt: not UTF-8"},
+		{"endless subject", strings.Repeat("x", 600), good, goodHTML, "en.subject: the subject is longer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := []string{"en.subject", c.subject, "en.txt", c.text}
@@ -192,7 +197,7 @@ func TestTemplateErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Compose(tm, testPaths(t), testDraft(t))
-			if !errors.Is(err, ErrTemplate) && !errors.Is(err, ErrBadLink) || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, ErrTemplate) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 			if err := tm.Check(); err == nil {

@@ -51,7 +51,7 @@ type Deliverer struct {
 	pool pool
 }
 
-// Close says goodbye on all kept connections. Dialogues under way go on.
+// Close says goodbye on all kept connections and waits until that is done. Dialogues under way go on; nothing is kept from now on.
 func (d *Deliverer) Close() error {
 	d.pool.close()
 	return nil

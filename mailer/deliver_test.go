@@ -61,6 +61,7 @@ func TestOutcomes(t *testing.T) {
 		{"dot 251", manners{"DOT": "251 taken"}, "accepted dot 251", ""},
 		{"closes at the dot", manners{"DOT": ""}, "ambiguous dot", ""},
 		{"nonsense at the dot", manners{"DOT": "\x00\xff"}, "ambiguous dot", ""},
+		{"endless at the dot", manners{"DOT": strings.Repeat("250-x\r\n", 600) + "250 x"}, "ambiguous dot", ""},
 		{"no enhanced code", manners{"RCPT": "550 no such user"}, "rejected rcpt 550", ""},
 		{"endless banner", manners{"ENDLESS": "BANNER"}, "blocked banner", ""},
 		{"endless ehlo", manners{"ENDLESS": "EHLO"}, "blocked ehlo", ""},
@@ -345,6 +346,21 @@ func TestSilenceAfterDot(t *testing.T) {
 	d.Limits.FinalDot = 50 * time.Millisecond
 	as := d.Deliver(t.Context(), Route{Name: "r", Smarthost: l.Addr().String(), TLS: TLSNone}, testEnvelope(), []byte(testMail))
 	if got := summary(as); got != "ambiguous dot" || !strings.Contains(as[0].Text, "timed out") {
+		t.Errorf("%s %q", got, as[0].Text)
+	}
+}
+
+// A host that never greets is left when its time is up.
+func TestSilentBanner(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // the kernel takes the connection; nobody ever accepts it
+	d := deliverer(t, zone{})
+	d.Limits.Banner = 20 * time.Millisecond
+	as := d.Deliver(t.Context(), Route{Name: "r", Smarthost: l.Addr().String()}, testEnvelope(), []byte(testMail))
+	if got := summary(as); got != "unreachable banner" || as[0].Text != "timed out" {
 		t.Errorf("%s %q", got, as[0].Text)
 	}
 }

@@ -256,5 +256,5 @@ func (g *dialogue) settle(key poolKey, s *session, a *ledger.Attempt, err error,
 	if said != nil && s.stage == stageData {
 		s.stage = stageRcpt // DATA was refused, so we are not inside a body and QUIT is a command
 	}
-	s.leave()
+	g.d.pool.bye(s)
 }

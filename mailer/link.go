@@ -57,10 +57,10 @@ func loopback(host string) bool {
 // carries says whether the link stands whole in both texts: in the plain one as it is, in the HTML one also behind an href.
 func (r rendered) carries(link, locale string) error {
 	if !strings.Contains(r.text, link) {
-		return fmt.Errorf("%w: %s.txt does not carry {{.Link}}", ErrBadLink, locale)
+		return fmt.Errorf("%w: %s.txt: the link is not in it, write {{.Link}}", ErrTemplate, locale)
 	}
 	if !linked(r.html, link) {
-		return fmt.Errorf("%w: %s.html has no href with {{.Link}}", ErrBadLink, locale)
+		return fmt.Errorf("%w: %s.html: no href holds the link, write <a href=\"{{.Link}}\">", ErrTemplate, locale)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type pool struct {
 	idle   map[poolKey][]*session
 	count  int
 	closed bool
+	byes   sync.WaitGroup // goodbyes under way; added to only while not closed
 }
 
 // take gives the connection used last, as it is the likeliest to live; nil = none.
@@ -80,6 +81,18 @@ func (p *pool) set(key poolKey, list []*session) {
 	p.idle[key] = list
 }
 
+// bye takes leave of a host that need not be waited for: the outcome is known, and a host may be slow to answer QUIT.
+func (p *pool) bye(s *session) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		s.leave()
+		return
+	}
+	p.byes.Go(s.leave)
+	p.mu.Unlock()
+}
+
 // close says goodbye on all kept connections and keeps none from now on.
 func (p *pool) close() {
 	p.mu.Lock()
@@ -99,4 +112,5 @@ func (p *pool) close() {
 		wg.Go(s.leave)
 	}
 	wg.Wait()
+	p.byes.Wait()
 }

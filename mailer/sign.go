@@ -29,8 +29,8 @@ var signed = []string{
 // Sign puts one DKIM signature per signer in front of a mail, relaxed/relaxed, the first signer's on top. RSA and Ed25519 stand side by
 // side: verifiers without RFC 8463 skip the second. No signers: the mail as it is.
 //
-// The library hashes the body anew for each signature; one hash could serve all. For a reset of 4 kB that second pass costs about
-// 1 percent of the RSA signature (BenchmarkSign), so it is left as it is.
+// The library hashes the body anew for each signature and has no way to be given a hash; one could serve all. For a reset the second
+// pass costs some 30 µs beside the 750 µs of an RSA signature (BenchmarkSign: Ed25519 with its pass is 55 µs), so it is left as it is.
 func Sign(raw []byte, signers []Signer) ([]byte, error) {
 	var out bytes.Buffer
 	for _, s := range signers {

@@ -16,6 +16,7 @@ import (
 	"text/template"
 	"text/template/parse"
 	"time"
+	"unicode/utf8"
 )
 
 // ErrTemplate means that a mail could not be built from its templates. What wraps it names template, line and field.
@@ -58,8 +59,11 @@ var builtIn embed.FS
 // DefaultLocale ends every chain of fallbacks.
 const DefaultLocale = "en"
 
-// maxTemplate bounds one template file, in bytes.
-const maxTemplate = 256 << 10
+// Bounds of one template file and of a subject filled in, in bytes.
+const (
+	maxTemplate = 256 << 10
+	maxSubject  = 500
+)
 
 // Templates are one realm's, by locale. They are read once and never change afterwards.
 type Templates struct {
@@ -147,6 +151,11 @@ func (l *locale) parse(file, ext string, body []byte) {
 		fail(fmt.Errorf("%s: longer than %d bytes", file, maxTemplate))
 		return
 	}
+	if !utf8.Valid(body) {
+		fail(fmt.Errorf("%s: not UTF-8", file))
+		return
+	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // Windows editors put one
 	var tree *parse.Tree
 	switch ext {
 	case ".html":
@@ -301,6 +310,9 @@ func (l *locale) render(data Data) (rendered, error) {
 	}
 	if strings.ContainsAny(r.subject, "\r\n") {
 		return r, fmt.Errorf("%w: %s.subject: the subject has more than one line", ErrTemplate, l.name)
+	}
+	if len(r.subject) > maxSubject {
+		return r, fmt.Errorf("%w: %s.subject: the subject is longer than %d bytes", ErrTemplate, l.name, maxSubject)
 	}
 	return r, nil
 }
