@@ -148,9 +148,9 @@ func (b binder) unknown(path, table, key string, t reflect.Type) {
 	if table != "" {
 		where = headerOf(table)
 	}
-	what := fmt.Sprintf("unknown key %s in %s", shown(key), where)
+	what := fmt.Sprintf("unknown key %s in %s", key, where)
 	if b.isTable(path) && table == "" {
-		what = "unknown table [" + shown(key) + "]"
+		what = "unknown table [" + key + "]"
 	}
 	known := slices.Sorted(maps.Keys(keysOf(t)))
 	if near := closest(key, known); near != "" {

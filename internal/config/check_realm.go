@@ -72,7 +72,7 @@ func (k *checker) pages(path string, r *Realm, owners map[realm.Page]string) {
 			continue
 		}
 		if owner, taken := owners[p]; taken && owner != r.Name {
-			k.bad(where, "the page belongs to realm "+shown(owner)+" already: whose page it is could not be said", "a page with a longer path may be another realm's")
+			k.bad(where, "the page belongs to realm "+owner+" already: whose page it is could not be said", "a page with a longer path may be another realm's")
 		}
 		owners[p] = r.Name
 		if strings.ContainsAny(raw, "?#") {

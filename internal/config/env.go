@@ -61,7 +61,7 @@ func warnUnknown(r *report, name string, known map[string]string) {
 		}
 	}
 	if best != "" {
-		r.warnings = append(r.warnings, Problem{File: "environment", What: "unknown variable " + shown(name), Try: "did you mean " + best + "?"})
+		r.warnings = append(r.warnings, Problem{File: "environment", What: "unknown variable " + inert(name), Try: "did you mean " + best + "?"})
 	}
 }
 

@@ -64,7 +64,7 @@ func (r *report) syntax(err error) Problem {
 	if !errors.As(err, &pe) {
 		return p
 	}
-	p.What = "not TOML: " + strings.TrimSuffix(pe.Message, ".")
+	p.What = inert("not TOML: " + strings.TrimSuffix(pe.Message, "."))
 	r.locate(&p, pe.Position.Line, pe.Position.Start, pe.Position.Len)
 	if secretLine.MatchString(strings.TrimSpace(lineAt(r.lines, p.Line))) || strings.Contains(p.Text, "…") {
 		p.What = "not TOML" // the library may quote the secret

@@ -104,10 +104,15 @@ func shown(line string) string {
 		}
 		line = line[:cut] + "…"
 	}
+	return inert(line)
+}
+
+// inert replaces what could act on a terminal or hide in a text.
+func inert(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029) {
 			return '?'
 		}
 		return r
-	}, strings.ToValidUTF8(line, "?"))
+	}, strings.ToValidUTF8(s, "?"))
 }

@@ -83,7 +83,7 @@ func (r *report) isTable(path string) bool {
 }
 
 func (r *report) at(path string, key bool, what, try string) Problem {
-	p := Problem{File: r.file, What: what, Try: try}
+	p := Problem{File: r.file, What: inert(what), Try: inert(try)}
 	pl, ok := r.places[path]
 	for !ok && path != "" {
 		path, key = parent(path), true
