@@ -44,7 +44,7 @@ type ReceiverLimits struct {
 	Errors       int           // refused senders and recipients; 10
 	Bodies       int64         // bytes of all mails under way together; 32 MiB, beyond 452
 	Sessions     int           // 100; beyond, 421
-	PerIP        int           // sessions of one IPv4 address or IPv6 /64; 5. Raise it behind a relay of your own
+	PerIP        int           // sessions of one IPv4 address or IPv6 /64; 5. Loopback is exempt: a relay of our own comes from there
 	Session      time.Duration // 5 min
 	Idle         time.Duration // without a byte; 60 s
 	Keep         time.Duration // for Keep to store one mail; 30 s

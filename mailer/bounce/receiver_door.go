@@ -47,7 +47,7 @@ func (d *door) admit(c net.Conn) *guard {
 	from := source(c.RemoteAddr())
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || len(d.open) >= d.limits.Sessions || d.perIP[from] >= d.limits.PerIP {
+	if d.closed || len(d.open) >= d.limits.Sessions || d.perIP[from] >= d.limits.PerIP && !from.Addr().IsLoopback() {
 		return nil
 	}
 	g := &guard{Conn: c, door: d, from: from, left: d.limits.SessionBytes, replies: d.limits.Commands, end: time.Now().Add(d.limits.Session)}
@@ -199,8 +199,9 @@ func (g *guard) working(yes bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.busy = yes
-	if !yes && g.rushed {
-		g.last = true
+	if !yes {
+		g.replies = max(g.replies, 1) // what was stored is answered, or it comes again
+		g.last = g.last || g.rushed
 	}
 }
 

@@ -292,12 +292,12 @@ func TestTooManyCommands(t *testing.T) {
 }
 
 func TestTooManySessions(t *testing.T) {
-	s := newSite(t, func(r *Receiver) { r.Limits.Sessions, r.Limits.PerIP = 3, 2 })
+	s := newSite(t, func(r *Receiver) { r.Limits.Sessions, r.Limits.PerIP = 2, 1 }) // loopback is not counted by address
 	a, _ := s.call(t)
 	s.call(t)
 	for range 50 {
 		if _, hi := s.call(t); hi != "421 4.3.2 too many sessions, try again later" {
-			t.Fatalf("third session of one address: %q", hi)
+			t.Fatalf("third session: %q", hi)
 		}
 	}
 	if st := s.Stats(); st.Open != 2 || st.TurnedOff != 50 {
@@ -310,6 +310,50 @@ func TestTooManySessions(t *testing.T) {
 			p.talk("EHLO x", "250")
 			return
 		}
+	}
+}
+
+// from is a connection that claims to come from somewhere.
+type from struct {
+	net.Conn
+	addr string
+}
+
+func (f from) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP(f.addr), Port: 4711}
+}
+
+func TestSessionsPerAddress(t *testing.T) {
+	r := &Receiver{Limits: ReceiverLimits{PerIP: 2}}
+	d := newDoor(nil, r.Limits.withDefaults(), &r.stats)
+	for _, c := range []struct {
+		addr string
+		in   bool
+	}{
+		{"192.0.2.1", true}, {"192.0.2.1", true}, {"192.0.2.1", false}, {"::ffff:192.0.2.1", false}, {"192.0.2.2", true},
+		{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::3", false}, {"2001:db8:0:1::3", true},
+		{"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", true},
+	} {
+		if in := d.admit(from{addr: c.addr}) != nil; in != c.in {
+			t.Errorf("%s: let in %v, want %v", c.addr, in, c.in)
+		}
+	}
+	for g := range d.open {
+		d.leave(g)
+		d.leave(g)
+	}
+	if len(d.perIP) != 0 || r.Stats().Open != 0 {
+		t.Errorf("left behind: %v", d.perIP)
+	}
+}
+
+// A relay that sends many mails in one session is cut at the limit, but never between storing a mail and answering it.
+func TestLimitSparesTheAnswer(t *testing.T) {
+	s := newSite(t, func(r *Receiver) { r.Limits.Commands = 6 })
+	p, _ := s.call(t) // the greeting is one, then five
+	p.talk("EHLO x", "250", "MAIL FROM:<>", "250", "RCPT TO:<"+s.path(1)+">", "250", "NOOP", "250", "DATA", "354", report+".", "250", "NOOP", "421 4.7.0")
+	if len(s.mails()) != 1 {
+		t.Error(s.mails())
 	}
 }
 
