@@ -111,7 +111,7 @@ const (
 	HelpsWait         Helps = "wait"          // the mail goes on by itself, or would meet the same end until later
 	HelpsOtherChannel Helps = "other_channel" // reach the person in another way
 	HelpsOnce         Helps = "once"          // the first time only
-	HelpsAsReason     Helps = "as_reason"     // as the reason why it came back; Diagnose replaces it by that reason's word where known
+	HelpsAsReason     Helps = "as_reason"     // as the reason why it came back; said only where that reason has no name
 	HelpsAskAPerson   Helps = "ask_a_person"  // a person must read the reply first
 )
 

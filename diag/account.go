@@ -1,0 +1,189 @@
+package diag
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/realm"
+)
+
+// closedAccount: the directory says now that nobody may sign in.
+func closedAccount(v *view) []finding {
+	if v.account == nil {
+		return nil
+	}
+	switch v.account.State {
+	case realm.Deleted:
+		return one(finding{cause: "account.deleted", conf: Certain, rank: closed, vars: vars{"merged": quote(v.account.MergedInto)}})
+	case realm.Suspended:
+		return one(finding{cause: "account.suspended", conf: Certain, rank: closed})
+	}
+	return nil
+}
+
+// accountDoor: there is no password here, or the account may not have one yet. It holds for an account that the directory names now,
+// and for a whole realm when nobody can be asked.
+func accountDoor(v *view) []finding {
+	var out []finding
+	say := func(cause string, pairs ...string) {
+		out = append(out, finding{cause: cause, conf: Certain, rank: door, vars: vars{}.with(pairs...)})
+	}
+	switch v.method {
+	case realm.LoginSSO:
+		say("account.sso")
+	case realm.LoginDirectory:
+		say("account.directory_managed")
+	}
+	a := v.account
+	if a == nil {
+		return out
+	}
+	switch a.State {
+	case realm.Invited:
+		say("account.invited")
+	case realm.NotActivated:
+		say("account.not_activated")
+	}
+	if v.method == realm.LoginNone {
+		say("account.no_password")
+	}
+	if r := v.in.Realm; r != nil && r.RequiredRole != "" && !slices.Contains(a.Roles, r.RequiredRole) {
+		say("account.lacks_role")
+	}
+	if a.State == realm.Unverified {
+		say("account.unverified_address")
+	}
+	if strings.TrimSpace(a.Address) == "" && v.method != realm.LoginSSO && v.method != realm.LoginDirectory {
+		say("account.no_address")
+	}
+	return out
+}
+
+// severalAccounts: the directory says now that the login is not one account's.
+func severalAccounts(v *view) []finding {
+	d := v.in.Directory
+	if !d.Asked || d.Unavailable != nil || len(d.Accounts) < 2 {
+		return nil
+	}
+	return one(finding{cause: "request.several_accounts", conf: Certain, rank: door, vars: vars{"n": strconv.Itoa(len(d.Accounts))}})
+}
+
+// silentDirectory: we cannot say whose account it is. While a mail waits for the answer, that is what holds it.
+func silentDirectory(v *view) []finding {
+	u := v.in.Directory.Unavailable
+	if m := v.mail; m != nil && m.State == ledger.Waiting && m.Delay != nil && m.Delay.Why == "directory_unavailable" {
+		return one(finding{cause: "account.directory_unavailable", conf: Certain, rank: mail, facts: v.ofMail(m, ledger.Postponed), notBefore: m.NextAt,
+			vars: vars{"text": quote(m.Delay.Detail), "next": v.at(m.NextAt)}})
+	}
+	if u == nil {
+		return nil
+	}
+	f := finding{cause: "account.directory_unavailable", conf: Possible, rank: note, vars: vars{"text": quote(u.Detail)}}
+	if v.told != nil && (v.mail == nil || v.mail.State == ledger.Waiting && len(v.mail.Attempts) == 0) {
+		f.conf, f.rank = Likely, mail
+	}
+	return one(f)
+}
+
+// otherMailbox: the mail went to an address that is not, or no longer, the one that the person reads.
+func otherMailbox(v *view) []finding {
+	if v.mail == nil || v.gen.Address == "" {
+		return nil
+	}
+	now := ""
+	if v.account != nil && v.account.Address != "" && realm.Normal(v.account.Address) != realm.Normal(v.gen.Address) {
+		now = quote(v.account.Address)
+	}
+	changes := v.reports(v.gen.IssuedAt, "address_changed")
+	if now == "" && len(changes) == 0 {
+		return nil
+	}
+	f := finding{cause: "accepted.other_mailbox", conf: Likely, rank: mail, vars: vars{"now_address": now}, facts: append(v.lastAccepted(v.mail), changes...)}
+	switch v.mail.State {
+	case ledger.Sent, ledger.Unsure:
+		return one(f)
+	case ledger.IsFailed:
+		if v.mail.Failure != nil {
+			return nil
+		}
+		f.cause, f.facts = "account.stale_address", append(v.obstacle(v.mail), changes...)
+		if now != "" {
+			f = f.helpsNow("The directory holds another address now, and a new mail goes there.")
+			f.conf = Certain // and with it above what the host said of the old one, which matters no more
+		}
+		return one(f)
+	}
+	return nil
+}
+
+// secondaryAddress: they typed one of the account's other addresses and may look into that mailbox.
+func secondaryAddress(v *view) []finding {
+	if v.account == nil || v.mail == nil {
+		return nil
+	}
+	typed := realm.Normal(v.in.Login)
+	if typed == realm.Normal(v.account.Address) || v.gen.Address != "" && typed == realm.Normal(v.gen.Address) {
+		return nil
+	}
+	for _, a := range v.account.OtherAddresses {
+		if realm.Normal(a) == typed {
+			f := finding{cause: "account.secondary_address", conf: Likely, rank: lookup, facts: v.lastAccepted(v.mail)}
+			if v.mail.State != ledger.Sent {
+				f.rank = note
+			}
+			return one(f)
+		}
+	}
+	return nil
+}
+
+// otherRealm: the person has a password in one realm and asks for the other.
+func otherRealm(v *view) []finding {
+	if v.in.Realm == nil {
+		return nil
+	}
+	byHand := v.reports(v.now.Add(-30*day), "password_set")
+	if v.method == realm.LoginSSO || v.method == realm.LoginDirectory {
+		for _, o := range v.in.Others {
+			if keepsPassword(o) {
+				f := finding{cause: "account.other_realm", conf: Likely, rank: note, facts: byHand, vars: vars{"other": o.Realm.Name}}
+				return one(f)
+			}
+		}
+		if len(byHand) > 0 {
+			return one(finding{cause: "account.other_realm", conf: Likely, rank: note, facts: byHand})
+		}
+		return nil
+	}
+	for _, o := range v.in.Others {
+		set := last(byHand)
+		if set.ID != "" && o.LastAsk.After(reportedAt(set)) && (v.told == nil || v.born.Before(o.LastAsk)) {
+			f := finding{cause: "account.other_realm", conf: Likely, rank: page, facts: byHand, vars: vars{"other": v.in.Realm.Name, "realm": o.Realm.Name}}
+			if len(o.Realm.Pages) > 0 {
+				f.vars["right"] = v.base["right"]
+			}
+			return one(f)
+		}
+		if v.account == nil && v.in.Directory.Asked && o.Account != nil && keepsPassword(o) {
+			return one(finding{cause: "account.other_realm", conf: Likely, rank: note, vars: vars{"other": o.Realm.Name, "right": firstPage(o.Realm)}})
+		}
+	}
+	return nil
+}
+
+// keepsPassword tells a realm in which this person has, or may have, a password of its own.
+func keepsPassword(o Other) bool {
+	if o.Account != nil {
+		return o.Realm.MethodOf(*o.Account) == realm.LoginPassword
+	}
+	return o.Realm.Login == realm.LoginPassword
+}
+
+func firstPage(r realm.Realm) string {
+	if len(r.Pages) == 0 {
+		return ""
+	}
+	return r.Pages[0]
+}

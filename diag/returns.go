@@ -1,0 +1,164 @@
+package diag
+
+import (
+	"strings"
+
+	"github.com/resetd/resetd/diag/reply"
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// returned: a report that carries our signed return path says failed. It counts as a host's word.
+func (v *view) returned(m *ledger.Message, f ledger.Fact) []finding {
+	r := f.Return
+	out := finding{conf: Certain, rank: mail, facts: append(v.lastAccepted(m), f)}
+	out.vars = vars{"t": v.at(f.At), "host": or(r.RemoteHost, r.ReportedBy), "text": factText(f)}
+	out.cause = r.Cause
+	reading := reply.Reading{}
+	if !exact(out.cause) && strings.TrimSpace(r.Status+r.Diagnostic) != "" {
+		reading = reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic})
+		out.cause, out.conf = reading.Cause, confidenceOf(reading)
+	}
+	if other := v.forwardedTo(m, r); other != "" {
+		forward := out
+		forward.cause, forward.conf, forward.vars = "recipient.forward_failed", Likely, out.vars.with("forward", other)
+		return one(forward)
+	}
+	if out.cause == "recipient.forward_failed" {
+		out.vars["forward"] = quote(r.Recipient)
+	}
+	if out.cause == "deferred.other" || out.cause == "deferred.remote_down" || out.cause == "deferred.greylisted" {
+		out.cause = "deferred.expired" // the host that had it gave up waiting: it is not tried again
+		out.vars["span"] = "its time"
+	}
+	if !exact(out.cause) {
+		out.cause, out.conf = "accepted.returned", Certain
+		if len(r.Unread) > 0 || reading.Cause == "unknown.unreadable_bounce" || out.vars["text"] == "" {
+			out.cause = "unknown.unreadable_bounce"
+		}
+	}
+	if out.cause == "recipient.mailbox_full" {
+		out.notBefore = f.At.Add(roomAfter)
+	}
+	return one(out)
+}
+
+// exact tells a cause that says more than that something came back.
+func exact(cause string) bool {
+	_, known := CauseOf(cause)
+	return known && cause != "accepted.returned" && cause != "recipient.refused_other" && !strings.HasPrefix(cause, "unknown.")
+}
+
+// forwardedTo names the recipient of a return that is not ours: the mailbox passes its mail on. "" = it is ours, or not stated.
+func (v *view) forwardedTo(m *ledger.Message, r *ledger.Return) string {
+	if r.Recipient == "" || domainOf(r.Recipient) == "" {
+		return ""
+	}
+	g, ok := v.told.Generation(m.Gen)
+	if !ok || g.Address == "" || domainOf(g.Address) == domainOf(r.Recipient) {
+		return ""
+	}
+	return quote(r.Recipient)
+}
+
+// delayed: a host that took the mail reports that it still tries. It is the newest word only until a later report.
+func (v *view) delayed(m *ledger.Message) []finding {
+	f, ok := lastReturn(m, ledger.Bounced, "delayed")
+	if !ok {
+		return nil
+	}
+	if c, ok := lastReturn(m, ledger.Confirmed, ""); ok && c.At.After(f.At) {
+		return nil
+	}
+	r := f.Return
+	out := finding{cause: r.Cause, conf: Likely, rank: mail, facts: append(v.lastAccepted(m), f)}
+	out.vars = vars{"t": v.at(f.At), "host": or(r.RemoteHost, r.ReportedBy), "text": factText(f), "next": ""}
+	if !exact(out.cause) && r.Diagnostic != "" {
+		out.cause = reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic}).Cause
+	}
+	if !exact(out.cause) || out.cause == "deferred.expired" {
+		out.cause = "deferred.other"
+	}
+	return one(out)
+}
+
+// claims: returns without our signed return path. Anybody can write one; they are listed and never decide.
+func claims(v *view) []finding {
+	if v.mail == nil {
+		return nil
+	}
+	var out []finding
+	for _, f := range v.mail.Returns {
+		if f.Event == ledger.Bounced && f.Return != nil && !f.Return.Matched && f.Return.Action != "delayed" {
+			cause := f.Return.Cause
+			if !exact(cause) {
+				cause = "accepted.returned"
+			}
+			out = append(out, finding{cause: cause, conf: Possible, rank: note, facts: []ledger.Fact{f},
+				vars: vars{"t": v.at(f.At), "host": or(f.Return.RemoteHost, f.Return.ReportedBy), "text": factText(f), "next": ""}})
+		}
+	}
+	return out
+}
+
+// servers: one host refuses what another one takes. Within a day both words stand; within a week it is an inference.
+func servers(v *view) []finding {
+	if v.mail == nil || v.gen.Address == "" {
+		return nil
+	}
+	var took, refused ledger.Fact
+	for _, f := range v.facts {
+		a := f.Attempt
+		if f.Event != ledger.Attempted || a == nil || v.smart(a) || a.Host == "" || v.now.Sub(f.At) > 7*day || v.sentTo[f.Message] != v.gen.Address {
+			continue
+		}
+		switch {
+		case a.Outcome == ledger.Accepted:
+			took = f
+		case a.Outcome == ledger.Rejected && (a.Stage == "rcpt" || a.Stage == "data" || a.Stage == "dot"):
+			refused = f
+		}
+	}
+	if took.Attempt == nil || refused.Attempt == nil || took.Attempt.Host == refused.Attempt.Host {
+		return nil
+	}
+	if took.Message != v.mail.ID && refused.Message != v.mail.ID {
+		return nil
+	}
+	f := finding{cause: "recipient.inconsistent_servers", conf: Likely, rank: mail, facts: []ledger.Fact{took, refused},
+		vars: vars{"host": refused.Attempt.Host, "host2": took.Attempt.Host}}
+	if apart := took.At.Sub(refused.At).Abs(); apart <= day {
+		f.conf = Certain
+	}
+	if v.mail.State == ledger.Sent && took.Message == v.mail.ID {
+		f.rank, f.conf = note, Possible // it got through: the difference explains nothing
+	}
+	return one(f)
+}
+
+// port25: hosts of unrelated domains do not answer the dial, and none came through.
+func port25(v *view) []finding {
+	silent := map[string]ledger.Fact{}
+	for _, f := range v.facts {
+		a := f.Attempt
+		if f.Event != ledger.Attempted || a == nil || v.smart(a) || v.now.Sub(f.At) > day {
+			continue
+		}
+		if a.Code > 0 || a.Outcome == ledger.Accepted || a.Outcome == ledger.Ambiguous {
+			return nil
+		}
+		if a.Outcome == ledger.Unreachable && a.Stage == "dial" && has(strings.ToLower(a.Text), "timeout", "timed out", "deadline") {
+			silent[domainOf(v.sentTo[f.Message])] = f
+		}
+	}
+	delete(silent, "")
+	if len(silent) < 2 || v.mail == nil || v.mail.State != ledger.Waiting && v.mail.State != ledger.IsExpired {
+		return nil
+	}
+	out := finding{cause: "network.port25_blocked", conf: Likely, rank: mail, vars: vars{"n": "two or more"}}
+	for _, f := range v.facts {
+		if s, ok := silent[domainOf(v.sentTo[f.Message])]; ok && s.ID == f.ID {
+			out.facts = append(out.facts, f)
+		}
+	}
+	return one(out)
+}
