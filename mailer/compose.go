@@ -54,7 +54,7 @@ func Compose(t *Templates, p *Paths, d Draft) (Mail, error) {
 	}
 	to, err := ParseAddress(d.To.String()) // a zero or hand-made Address is no better than a text
 	if err != nil {
-		return m, fmt.Errorf("To: %w", err)
+		return m, fmt.Errorf("the To field: %w", err)
 	}
 	if m.LinkHost, err = checkLink(d.Data.Link, d.PublicURL, d.Token); err != nil {
 		return m, err
@@ -95,18 +95,18 @@ func Compose(t *Templates, p *Paths, d Draft) (Mail, error) {
 
 func (d Draft) from(m *Mail) (*mail.Address, error) {
 	if hasControl(d.From) {
-		return nil, fmt.Errorf("From: %w", ErrBadHeader)
+		return nil, fmt.Errorf("the From field: %w", ErrBadHeader)
 	}
 	from, err := netmail.ParseAddress(d.From)
 	if err != nil {
-		return nil, fmt.Errorf("From: %w", ErrBadHeader) // the parser's words would hold the address
+		return nil, fmt.Errorf("the From field: %w", ErrBadHeader) // the parser's words would hold the address
 	}
 	addr, err := ParseAddress(from.Address)
 	if err != nil {
-		return nil, fmt.Errorf("From: %w", err)
+		return nil, fmt.Errorf("the From field: %w", err)
 	}
 	if addr.NeedsUTF8 {
-		return nil, fmt.Errorf("From: %w: only ASCII reaches everybody", ErrBadHeader)
+		return nil, fmt.Errorf("the From field: %w: only ASCII reaches everybody", ErrBadHeader)
 	}
 	m.From, m.Domain = addr.String(), addr.Domain
 	return &mail.Address{Name: from.Name, Address: addr.String()}, nil

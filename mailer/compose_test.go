@@ -2,14 +2,7 @@ package mailer
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,7 +11,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-message/mail"
-	"github.com/emersion/go-msgauth/dkim"
 )
 
 const (
@@ -144,75 +136,6 @@ func TestComposeWorld(t *testing.T) {
 	}
 }
 
-func TestLocales(t *testing.T) {
-	dir := folder(t, "de.subject", "\ufeffNeues Passwort\r\n", "de.txt", "Hallo {{.Link}} {{.ExpiresIn.Minutes}} Minuten", "de.html", `<a href="{{.Link}}">hier</a>`,
-		"de_AT.subject", "Neues Kennwort", "de_AT.txt", "Servus {{.Link}}", "de_AT.html", `<a href="{{.Link}}">hier</a>`)
-	tm, err := LoadTemplates(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tm.Check(); err != nil {
-		t.Error(err)
-	}
-	for want, got := range map[string]string{"de-AT": "de-at", "de_at.UTF-8": "de-at", "de-CH": "de", "DE": "de", "fr": "en", "": "en",
-		"../../etc": "en", "de-AT-1901": "de-at"} {
-		d := testDraft(t)
-		d.Locale = want
-		m, err := Compose(tm, testPaths(t), d)
-		if err != nil || m.Locale != got {
-			t.Errorf("%q took %q, %v; want %q", want, m.Locale, err, got)
-		}
-		if got == "de" && m.Subject != "Neues Passwort" {
-			t.Errorf("subject %q", m.Subject)
-		}
-	}
-}
-
-func TestTemplateErrors(t *testing.T) {
-	const good = "x {{.Link}}"
-	const goodHTML = `<a href="{{.Link}}">x</a>`
-	for _, c := range []struct {
-		name, subject, text, html, want string
-	}{
-		{"unknown field", "s", "x\n{{.Link}}\n{{.Nonsense}}", goodHTML, "en.txt:3:2"},
-		{"unknown field is named", "s", good + "{{.Nonsense}}", goodHTML, "Nonsense"},
-		{"does not parse", "s", good, "<p>\n{{if .Link}", "en.html:2"},
-		{"empty subject", "{{with .Username}}{{end}}", good, goodHTML, "en.subject: the result is empty"},
-		{"two lines of subject", "a\nb", good, goodHTML, "en.subject: the subject has more than one line"},
-		{"another language's field", "s", "x\n{{.Link}} {username}", goodHTML, "en.txt:2: {username} is not filled in"},
-		{"in a branch", "s", good + "{{if .Page}}\n{link}{{end}}", goodHTML, "en.txt:2: {link} is not filled in"},
-		{"no link in the text", "s", "x", goodHTML, "en.txt: the link is not in it"},
-		{"no link in the HTML", "s", good, "<p>{{.Link}}</p>", "en.html: no href holds the link"},
-		{"no HTML", "s", good, "", "en.html is missing"},
-		{"another encoding", "s", good + "\n\xfc", goodHTML, "en.txt: not UTF-8"},
-		{"endless subject", strings.Repeat("x", 600), good, goodHTML, "en.subject: the subject is longer"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			files := []string{"en.subject", c.subject, "en.txt", c.text}
-			if c.html != "" {
-				files = append(files, "en.html", c.html)
-			}
-			tm, err := LoadTemplates(folder(t, files...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = Compose(tm, testPaths(t), testDraft(t))
-			if !errors.Is(err, ErrTemplate) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
-			}
-			if err := tm.Check(); err == nil {
-				t.Error("Check finds nothing")
-			}
-			if strings.Contains(fmt.Sprint(err), testToken) {
-				t.Error("the error holds the token")
-			}
-		})
-	}
-	if _, err := LoadTemplates(t.TempDir()); !errors.Is(err, ErrTemplate) {
-		t.Error("an empty folder was taken")
-	}
-}
-
 func TestBadLinks(t *testing.T) {
 	for name, link := range map[string]string{
 		"relative":         "/r/" + testToken,
@@ -285,107 +208,6 @@ func TestLint(t *testing.T) {
 	}
 }
 
-func testSigners(t testing.TB) ([]Signer, func(string) ([]string, error)) {
-	t.Helper()
-	rk, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pub, ek, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(rk.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	zone := map[string]string{
-		"r1._domainkey.mail.example": "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der),
-		"e1._domainkey.mail.example": "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(pub),
-	}
-	return []Signer{{"mail.example", "r1", crypto.Signer(rk)}, {"mail.example", "e1", ek}}, func(name string) ([]string, error) {
-		if txt, ok := zone[name]; ok {
-			return []string{txt}, nil
-		}
-		return nil, errors.New("no such name")
-	}
-}
-
-func verify(t testing.TB, raw []byte, lookup func(string) ([]string, error)) []error {
-	t.Helper()
-	vs, err := dkim.VerifyWithOptions(bytes.NewReader(raw), &dkim.VerifyOptions{LookupTXT: lookup})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []error
-	for _, v := range vs {
-		out = append(out, v.Err)
-	}
-	return out
-}
-
-func TestSign(t *testing.T) {
-	m, err := Compose(builtInTemplates(t), testPaths(t), testDraft(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	signers, lookup := testSigners(t)
-	raw, err := Sign(m.Raw, signers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if errs := verify(t, raw, lookup); len(errs) != 2 || errs[0] != nil || errs[1] != nil {
-		t.Fatalf("signatures: %v", errs)
-	}
-	if err := Lint(raw, testLink); err != nil {
-		t.Errorf("signed: %v", err)
-	}
-	text := string(raw)
-	for name, c := range map[string]string{
-		"a second From":  "From: <x@evil.example>\r\n" + text,
-		"a Reply-To":     "Reply-To: <x@evil.example>\r\n" + text,
-		"a Cc":           "Cc: <x@evil.example>\r\n" + text,
-		"another date":   strings.Replace(text, "08:00:00", "09:00:00", 1),
-		"another body":   strings.Replace(text, "somebody", "nobody", 1),
-		"a footer":       text + "footer\r\n",
-		"second subject": "Subject: x\r\n" + text,
-	} {
-		for i, err := range verify(t, []byte(c), lookup) {
-			if err == nil {
-				t.Errorf("%s: signature %d still verifies", name, i)
-			}
-		}
-	}
-	// What relays do on the way must not break it.
-	harmless := strings.Replace("Received: from x by y\r\n"+text, "Subject: Reset", "Subject:  \r\n  Reset", 1)
-	for i, err := range verify(t, []byte(harmless), lookup) {
-		if err != nil {
-			t.Errorf("relayed: signature %d: %v", i, err)
-		}
-	}
-	if same, err := Sign(m.Raw, nil); err != nil || !bytes.Equal(same, m.Raw) {
-		t.Error("without signers the mail changed")
-	}
-	if _, err := Sign(m.Raw, []Signer{{"mail.example", "x", nil}}); err == nil {
-		t.Error("signed without a key")
-	}
-}
-
-func BenchmarkComposeSign(b *testing.B) {
-	tm, p, d := builtInTemplates(b), testPaths(b), testDraft(b)
-	signers, _ := testSigners(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		m, err := Compose(tm, p, d)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := Sign(m.Raw, signers); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func BenchmarkCompose(b *testing.B) {
 	tm, p, d := builtInTemplates(b), testPaths(b), testDraft(b)
 	b.ReportAllocs()
@@ -393,23 +215,5 @@ func BenchmarkCompose(b *testing.B) {
 		if _, err := Compose(tm, p, d); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// BenchmarkSign shows what each signature costs; Ed25519 is nearly all canonicalisation, so it bounds what sharing a body hash could save.
-func BenchmarkSign(b *testing.B) {
-	m, err := Compose(builtInTemplates(b), testPaths(b), testDraft(b))
-	if err != nil {
-		b.Fatal(err)
-	}
-	signers, _ := testSigners(b)
-	for i, name := range []string{"rsa2048", "ed25519"} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := Sign(m.Raw, signers[i:i+1]); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }
