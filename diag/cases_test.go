@@ -20,7 +20,7 @@ type scenario struct {
 	expect []string // lines of the expect section
 }
 
-func readScenario(t *testing.T, text string) scenario {
+func readScenario(t testing.TB, text string) scenario {
 	t.Helper()
 	s := scenario{in: usualInput(), facts: map[ledger.EventID]bool{}}
 	section := "story"
@@ -222,4 +222,17 @@ func checkCase(t *testing.T, in Input, c Case) {
 	if err := json.Unmarshal(raw, &back); err != nil || back.Verdict.Cause != c.Verdict.Cause || back.Reset != c.Reset {
 		t.Errorf("JSON does not come back: %v", err)
 	}
+}
+
+func scenarios(t testing.TB) []scenario {
+	t.Helper()
+	var out []scenario
+	for _, file := range caseFiles(t) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, readScenario(t, string(raw)))
+	}
+	return out
 }

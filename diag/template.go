@@ -106,17 +106,23 @@ func quote(s string) string {
 	if len(s) > 4*maxQuote {
 		s = s[:4*maxQuote]
 	}
-	words := strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
-	for i, w := range words {
+	if plain(s) {
+		return s
+	}
+	var words []string
+	for w := range strings.FieldsFuncSeq(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		if strings.Contains(w, "/r/") {
 			w = "(link)"
 		}
-		words[i] = strings.Map(func(r rune) rune {
+		w = strings.Map(func(r rune) rune {
 			if r == utf8.RuneError || unicode.Is(unicode.Cf, r) {
 				return -1
 			}
 			return r
 		}, w)
+		if w != "" {
+			words = append(words, w)
+		}
 	}
 	s = strings.Join(words, " ")
 	if len(s) > maxQuote {
@@ -127,4 +133,20 @@ func quote(s string) string {
 		s = s[:cut] + "…"
 	}
 	return s
+}
+
+// plain tells a text that quote leaves as it is: short printable ASCII without a link, its words apart by one space.
+func plain(s string) bool {
+	if len(s) > maxQuote || strings.Contains(s, "/r/") {
+		return false
+	}
+	space := true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space || s == ""
 }
