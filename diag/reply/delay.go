@@ -14,7 +14,7 @@ const delayReach = 64
 // delayWords announce when to come back. A number with a unit counts only behind one of them: "500 messages in 60 minutes" is none.
 var delayWords = [...]string{
 	"retry", "again", "later", "wait", "greylist", "graylist", "grey-list", "gray-list", "come back", "defer", "delay", "resend", "resume",
-	"erneut", "warten", "wieder", "sekunden", "plus tard", "patient", "intente", "espere", "reintent", "tente ", "aguarde", "riprova", "attend",
+	"erneut", "versuch", "warten", "wieder", "sekunden", "plus tard", "patient", "intente", "espere", "reintent", "tente ", "aguarde", "riprova", "attend",
 	"повтор", "позже", "через",
 }
 
@@ -38,6 +38,10 @@ func retryAfter(text string) time.Duration {
 		j := digits(text, i)
 		if i > 0 && (isAlnum(text[i-1]) || text[i-1] == '.') {
 			i = j
+			continue
+		}
+		if j+1 < len(text) && text[j] == '-' && isDigit(text[j+1]) {
+			announced, i = -1, j // a date, and a time of day behind it
 			continue
 		}
 		d, end := delayAt(text, i, j)

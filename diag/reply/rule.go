@@ -243,3 +243,18 @@ func foldPhrase(p string) (string, error) {
 
 // wideLead is the first byte, in UTF-8, of the scripts that write without spaces (U+3000 and on: kana, han, hangul).
 const wideLead = 0xe3
+
+// String writes the set as rules do.
+func (x statusRange) String() string {
+	class := "x"
+	if x.class != 0 {
+		class = strconv.Itoa(int(x.class))
+	}
+	switch {
+	case x.low == anyDetail:
+		return fmt.Sprintf("%s.%d.*", class, x.subject)
+	case x.low != x.high:
+		return fmt.Sprintf("%s.%d.%d-%d", class, x.subject, x.low, x.high)
+	}
+	return fmt.Sprintf("%s.%d.%d", class, x.subject, x.low)
+}
