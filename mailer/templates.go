@@ -47,6 +47,9 @@ func (l Life) String() string {
 	if h := l.Hours(); h >= 2 && l.Minutes() == h*60 {
 		return fmt.Sprintf("%d hours", h)
 	}
+	if d := time.Duration(l); d < time.Minute {
+		return fmt.Sprintf("%d seconds", d/time.Second)
+	}
 	if l.Minutes() == 1 {
 		return "1 minute"
 	}

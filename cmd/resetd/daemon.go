@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/resetd/resetd/internal/api"
+	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/realm"
+	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/internal/token"
+	"github.com/resetd/resetd/mailer"
+	"github.com/resetd/resetd/mailer/bounce"
+	"github.com/resetd/resetd/worker"
+	"github.com/resetd/resetd/worker/task"
+)
+
+// parts are what one process runs. serve makes them from a configuration, demo makes them up.
+type parts struct {
+	log   zerolog.Logger
+	redis redis.UniversalClient
+	store *store.Store
+	keys  []token.Key
+
+	realms    []realm.Realm
+	routes    []mailer.Route
+	signers   func(domain string) []mailer.Signer
+	templates map[string]*mailer.Templates
+	resolver  mailer.Resolver
+	publicURL string
+	bounceAt  string // bounce domain
+
+	retry                     []time.Duration
+	merge                     time.Duration
+	accountLimit, sourceLimit store.Limit
+	wakes                     time.Duration // 0 = the desk's own
+
+	apiKeys []api.Key
+
+	// What is nil does not run here.
+	apiListen, opsListen, bounceListen net.Listener
+	work                               bool
+	bounces                            bool // some process receives returned mail, this one or another
+
+	ready func(context.Context) error // what /readyz asks beside the store; nil = nothing
+}
+
+// daemon is the running process.
+type daemon struct {
+	parts
+	tokens *token.Ring
+	sealer *token.Sealer
+	paths  *mailer.Paths
+	client *task.Client
+	desk   *desk.Desk
+}
+
+// assemble joins the parts; nothing runs yet.
+func assemble(ctx context.Context, p parts) (*daemon, error) {
+	d := &daemon{parts: p, client: task.NewClient(p.redis)}
+	var err error
+	if d.tokens, err = token.NewRing(p.keys); err != nil {
+		return nil, err
+	}
+	if d.sealer, err = token.NewSealer(p.keys); err != nil {
+		return nil, err
+	}
+	var pathKeys []mailer.Key
+	for _, k := range p.keys {
+		pathKeys = append(pathKeys, mailer.Key{ID: k.ID, Secret: k.Secret})
+	}
+	if d.paths, err = mailer.NewPaths(p.bounceAt, pathKeys); err != nil {
+		return nil, err
+	}
+	since, err := p.store.Since(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes}
+	for _, r := range p.routes {
+		d.desk.Routes = append(d.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != ""})
+	}
+	return d, nil
+}
+
+// run runs the parts until ctx ends or one of them fails, and then stops them in the order in which mail flows: nothing new comes in,
+// what came back is stored, dialogues that have sent their final dot get their answer.
+func (d *daemon) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	start := func(what string, f func() error) {
+		running.Go(func() {
+			if err := f(); err != nil {
+				cancel(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	if d.apiListen != nil {
+		start("api", func() error { return d.serveHTTP(ctx, "api", d.apiListen, api.New(d.apiOptions(d.opsListen == nil))) })
+		start("api", func() error { return d.heartbeat(ctx, "intake") })
+	}
+	if d.opsListen != nil {
+		start("ops", func() error { return d.serveHTTP(ctx, "ops", d.opsListen, api.Ops(d.apiOptions(true))) })
+	}
+	if d.bounceListen != nil {
+		start("bounce", func() error { return d.receive(ctx) })
+		start("bounce", func() error { return d.heartbeat(ctx, "bounces") })
+	}
+	if d.work {
+		start("worker", func() error { return d.newWorker().Run(ctx) })
+	}
+	start("store", func() error { return d.watch(ctx) })
+	<-ctx.Done()
+	running.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (d *daemon) apiOptions(metrics bool) api.Options {
+	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, Log: d.log, Ready: d.isReady}
+	if metrics {
+		o.Metrics = metricsHandler(d.store, d.log)
+	}
+	return o
+}
+
+func (d *daemon) isReady(ctx context.Context) error {
+	if err := d.store.Ping(ctx); err != nil || d.ready == nil {
+		return err
+	}
+	return d.ready(ctx)
+}
+
+// serveHTTP serves until ctx ends, and then lets requests under way finish.
+func (d *daemon) serveHTTP(ctx context.Context, part string, l net.Listener, h http.Handler) error {
+	srv := api.Server(h)
+	srv.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+	d.log.Info().Str("part", part).Str("addr", l.Addr().String()).Msg("listening")
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	err := srv.Shutdown(stop)
+	<-done
+	return err
+}
+
+// receive takes returned mail: sealed and stored before the sender hears 250.
+func (d *daemon) receive(ctx context.Context) error {
+	r := &bounce.Receiver{Domain: d.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep}
+	d.log.Info().Str("part", "bounce").Str("addr", d.bounceListen.Addr().String()).Msg("listening")
+	done := make(chan error, 1)
+	go func() { done <- r.Serve(d.bounceListen) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	err := r.Shutdown(stop)
+	<-done
+	return err
+}
+
+// keep seals and stores one returned mail. What no longer belongs to any record is taken and dropped: an error would make its sender
+// try again for days, and there is nothing left that it could tell us.
+func (d *daemon) keep(ctx context.Context, id ledger.MessageID, from string, raw []byte) error {
+	p, err := ledger.Partition(string(id))
+	if err != nil {
+		return err
+	}
+	// The same mail for the same message has the same id: its sender may offer it again.
+	var seed ledger.Seed
+	sum := sha256.Sum256(append([]byte(id), raw...))
+	copy(seed[:], sum[:])
+	ret := ledger.NewReturnID(p, seed)
+	ring, err := d.store.Keep(ctx, id, ret, d.sealer.Seal(raw, string(ret)))
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrEnough) {
+		d.log.Info().Str("mail", string(id)).Str("why", err.Error()).Msg("returned mail dropped")
+		return nil
+	}
+	if err != nil {
+		d.log.Warn().Err(err).Str("mail", string(id)).Msg("returned mail not stored; its sender will try again")
+		return err
+	}
+	if err := d.client.Ring(ctx, ring.ID, ring.TaskID()); err != nil {
+		d.log.Debug().Err(err).Msg("not rung; the reconciler will")
+	}
+	return nil
+}
+
+// heartbeat says every few seconds that a part that makes facts can see.
+func (d *daemon) heartbeat(ctx context.Context, sensor string) error {
+	return d.every(ctx, store.SensorBeat, func(ctx context.Context) error { return d.store.Beat(ctx, sensor) })
+}
+
+// watch keeps the store's clock and memory in sight.
+func (d *daemon) watch(ctx context.Context) error {
+	return d.every(ctx, 5*time.Second, d.store.Watch)
+}
+
+func (d *daemon) every(ctx context.Context, interval time.Duration, do func(context.Context) error) error {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		one, cancel := context.WithTimeout(ctx, interval)
+		if err := do(one); err != nil && ctx.Err() == nil {
+			d.log.Warn().Err(err).Msg("the store does not answer")
+		}
+		cancel()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (d *daemon) newWorker() *worker.Worker {
+	routes := map[string]mailer.Route{}
+	for _, r := range d.routes {
+		routes[r.Name] = r
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	seed := ledger.NewSeed()
+	return &worker.Worker{
+		Name:  fmt.Sprintf("%s/%d/%x", host, os.Getpid(), seed[:4]),
+		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
+		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
+		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL,
+		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit,
+	}
+}

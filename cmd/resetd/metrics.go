@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"github.com/resetd/resetd/internal/store"
+)
+
+// collector reads the store when it is scraped: what it says is true of the whole installation, whichever process is asked. Labels are
+// from closed sets; no login, address or id is ever one.
+type collector struct {
+	store *store.Store
+	log   zerolog.Logger
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("resetd_"+name, help, labels, nil)
+}
+
+var (
+	descUp       = desc("store_up", "Whether the store answered this scrape (1) or not (0).")
+	descQueue    = desc("queue_messages", "Messages by state of their work: due and unclaimed, waiting for a booked time, in flight.", "state")
+	descOldest   = desc("queue_oldest_due_seconds", "How long the oldest due and unclaimed message has waited.")
+	descReturns  = desc("returns_unread", "Returned mails that no worker has read yet.")
+	descRoute    = desc("route_messages", "Open messages by route, and those of them that a host has put off.", "route", "state")
+	descPaused   = desc("paused", "1 while sending is held, on a route or (route \"\") on all.", "route")
+	descWorkers  = desc("workers", "Workers with a heartbeat.")
+	descBlind    = desc("sensor_blind", "1 while a source of facts cannot see.", "sensor")
+	descAttempts = desc("attempts_total", "SMTP dialogues by outcome.", "outcome")
+	descRefused  = desc("refused_total", "Requests decided without a mail, by reason.", "reason")
+	descFailed   = desc("failed_total", "Messages that could not be built, by reason.", "reason")
+	descReturned = desc("returned_total", "Facts read from returned mail, by kind.", "fact")
+	descOther    = desc("events_total", "Other things that happened: expired, postponed, suppressed.", "event")
+)
+
+// Describe is part of prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descUp, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descOther} {
+		ch <- d
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if err := c.collect(ctx, ch, gauge); err != nil {
+		c.log.Warn().Err(err).Msg("metrics are not complete")
+		gauge(descUp, 0)
+		return
+	}
+	gauge(descUp, 1)
+}
+
+func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, ...string)) error {
+	q, err := c.store.Status(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(descQueue, float64(q.Due), "due")
+	gauge(descQueue, float64(q.Waiting), "waiting")
+	gauge(descQueue, float64(q.InFlight), "in_flight")
+	gauge(descOldest, q.OldestDue.Seconds())
+	gauge(descReturns, float64(q.Returns))
+	for _, r := range q.Routes {
+		name := r.Route
+		if name == "-" {
+			name = "undecided"
+		}
+		gauge(descRoute, float64(r.Waiting), name, "open")
+		gauge(descRoute, float64(r.Deferred), name, "deferred")
+	}
+	holds, err := c.store.Holds(ctx)
+	if err != nil {
+		return err
+	}
+	for route := range holds {
+		gauge(descPaused, 1, route)
+	}
+	workers, _, err := c.store.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(descWorkers, float64(workers))
+	_, blind, err := c.store.House(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range blind {
+		if b.To.IsZero() {
+			gauge(descBlind, 1, b.Sensor)
+		}
+	}
+	counters, err := c.store.Counters(ctx)
+	if err != nil {
+		return err
+	}
+	for name, n := range counters {
+		kind, label, ok := strings.Cut(name, ":")
+		d := map[string]*prometheus.Desc{"attempts": descAttempts, "refused": descRefused, "failed": descFailed, "returns": descReturned}[kind]
+		if !ok || d == nil {
+			d, label = descOther, name
+		}
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), label)
+	}
+	return nil
+}
+
+// metricsHandler serves the collector, with Go's own numbers of this process.
+func metricsHandler(s *store.Store, log zerolog.Logger) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collector{s, log}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{Timeout: 5 * time.Second})
+}
