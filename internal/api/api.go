@@ -45,6 +45,13 @@ func New(o Options) http.Handler {
 	if o.Desk != nil {
 		c := console.New(console.Options{
 			Desk: o.Desk, SignIn: s.keys.find, Peer: s.peer,
+			Fault: func(err error) (int, string) {
+				p := problemOf(err)
+				if p.Status >= 500 {
+					s.Log.Error().Str("code", p.Code).Err(err).Msg("a page of the console failed")
+				}
+				return p.Status, p.Detail
+			},
 			Secure: strings.HasPrefix(o.PublicURL, "https://"),
 		})
 		c.Register(s.mux)

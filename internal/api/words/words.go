@@ -1,0 +1,99 @@
+// Package words says the short words of a verdict in a way that people understand at a glance; the console and the command line share it.
+package words
+
+import (
+	"time"
+
+	"github.com/resetd/resetd/diag"
+)
+
+// Helps says whether another mail helps, as a headline.
+func Helps(h diag.Helps) string {
+	switch h {
+	case diag.HelpsYes:
+		return "A resend will help"
+	case diag.HelpsOnce:
+		return "A resend is worth one try"
+	case diag.HelpsWait:
+		return "No resend now: it goes on by itself"
+	case diag.HelpsAfterFix:
+		return "A resend helps once this is fixed"
+	case diag.HelpsAskAPerson:
+		return "Read the reply before a resend"
+	case diag.HelpsAsReason:
+		return "Whether a resend helps depends on the reason"
+	case diag.HelpsOtherChannel:
+		return "A resend will not help: use another way"
+	}
+	return "A resend will not help"
+}
+
+// Tone is good, care or bad: how a headline of Helps is coloured.
+func Tone(h diag.Helps) string {
+	switch h {
+	case diag.HelpsYes, diag.HelpsOnce:
+		return "good"
+	case diag.HelpsWait, diag.HelpsAfterFix, diag.HelpsAskAPerson, diag.HelpsAsReason:
+		return "care"
+	}
+	return "bad"
+}
+
+// Blame says whose fault it is.
+func Blame(b diag.Blame) string {
+	switch b {
+	case "user":
+		return "On the user's side"
+	case "account":
+		return "The account"
+	case "us":
+		return "On our side"
+	case "relay":
+		return "Our mail relay"
+	case "recipient":
+		return "The recipient's mail service"
+	case "their_policy":
+		return "The recipient's mail policy"
+	case "network":
+		return "The network"
+	case "time":
+		return "Only time"
+	}
+	return "Nobody's fault"
+}
+
+// Who names the one who takes an action.
+func Who(w diag.Who) string {
+	switch w {
+	case diag.Support:
+		return "Support"
+	case diag.Admin:
+		return "Admin"
+	case diag.Ops:
+		return "Operations"
+	case diag.User:
+		return "The user"
+	case diag.RecipientIT:
+		return "The recipient's IT"
+	}
+	return string(w)
+}
+
+// Confidence says how sure a finding is.
+func Confidence(c diag.Confidence) string {
+	switch c {
+	case diag.Certain:
+		return "Certain"
+	case diag.Likely:
+		return "Likely"
+	}
+	return "Possible"
+}
+
+// Time writes a time for people, always in UTC; "" for zero.
+func Time(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2 Jan 2006, 15:04:05") + " UTC"
+}
