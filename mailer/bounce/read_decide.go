@@ -75,7 +75,7 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 	if !h.daemon && h.failed == "" && w.autoReply(m, h, n, level) {
 		return true
 	}
-	if !h.personal && w.embeddedStatus(m, h, n, level) {
+	if (h.daemon || h.null || h.report) && !h.personal && w.embeddedStatus(m, h, n, level) {
 		return true
 	}
 	domain := ""
@@ -98,8 +98,8 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 	return true
 }
 
-// embeddedStatus reads the fields of a delivery-status part that stand in the text itself: gateways flatten parts, and
-// people forward reports inline. Only complete groups count there.
+// embeddedStatus reads the fields of a delivery-status part that stand in the text itself: gateways flatten parts.
+// Only complete groups count there, and only where a program wrote the mail: people quote reports to talk about them.
 func (w *walk) embeddedStatus(m *Mail, h letterhead, n *notice, level int) bool {
 	first := -1
 	for i := range n.lines {
@@ -252,13 +252,13 @@ func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []cand
 		}
 		until := len(n.lines)
 		for _, next := range cands[k+1:] {
-			if next.rank >= rankLine && !strings.EqualFold(next.addr, c.addr) {
+			if next.rank >= rankLine && !strings.EqualFold(next.addr, f.recipient) && !strings.EqualFold(next.addr, f.original) {
 				until = next.line
 				break
 			}
 		}
 		g := finding{}
-		n.fill(&g, c, until, h)
+		n.fill(&g, c, until, h, records == 1)
 		if own == "" {
 			f.diagnostic = g.diagnostic
 			if g.diagnostic != "" {

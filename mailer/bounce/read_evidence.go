@@ -48,13 +48,52 @@ func (w *walk) because(e evidence) reply.Because {
 			return w.quote(p.body+i, piece)
 		}
 	}
-	// The encoded text grows evenly, so the share of the decoded text is the share of the raw one.
-	off := p.body
-	if len(p.text) > 0 {
-		off += len(raw) * min(max(e.off, 0), len(p.text)) / len(p.text)
+	return w.quoteLine(p.body + w.rawOffset(p, raw, max(e.off, 0)))
+}
+
+// rawOffset guesses where the text at off of a decoded part stands in its raw body.
+func (w *walk) rawOffset(p *part, raw string, off int) int {
+	off = min(off, len(p.text))
+	if p.cte == "base64" || p.cte == "quoted-printable" || w.searched > maxSearch {
+		// Encoded text grows evenly, so the share of the one is the share of the other.
+		return len(raw) * off / max(len(p.text), 1)
 	}
+	// A charset keeps the lines.
+	w.searched += len(raw)
+	at := 0
+	for range strings.Count(p.text[:off], "\n") {
+		at = lineEnd(raw, at)
+	}
+	return at
+}
+
+// quoteLine quotes the line around off, or the next one that holds words: the longest run of it that is UTF-8.
+func (w *walk) quoteLine(off int) reply.Because {
 	start := strings.LastIndexByte(w.data[:off], '\n') + 1
-	return w.quote(start, strings.TrimRight(w.data[start:lineEnd(w.data, start)], "\n"))
+	for start < len(w.data) && isBlank(w.data[start:lineEnd(w.data, start)]) {
+		start = lineEnd(w.data, start)
+	}
+	if start >= len(w.data) {
+		return reply.Because{}
+	}
+	text := strings.TrimRight(w.data[start:lineEnd(w.data, start)], "\n")
+	text = text[:min(len(text), 4*maxEvidence)]
+	best := ""
+	for len(text) > 0 {
+		n := 0
+		for n < len(text) {
+			r, size := utf8.DecodeRuneInString(text[n:])
+			if r == utf8.RuneError && size <= 1 {
+				break
+			}
+			n += size
+		}
+		if n > len(best) {
+			best = text[:n]
+		}
+		text = text[min(n+1, len(text)):]
+	}
+	return w.quote(start, best)
 }
 
 // pieces returns parts of s that may stand unchanged in encoded text, the longest first, at most three.

@@ -9,6 +9,7 @@ type line struct {
 	off  int // into the decoded part; -1 = the text was made from HTML
 	tags tag
 	flat bool // no blank before it
+	said bool // by the writer: no quote mark before it
 }
 
 func (l *line) blank() bool { return l.text == "" }
@@ -17,7 +18,6 @@ func (l *line) blank() bool { return l.text == "" }
 type notice struct {
 	lines    []line
 	tags     tag
-	quoted   bool   // every line stands behind quote marks
 	returned string // what follows the mark of the returned mail, "" = none
 	marked   bool   // a mark was found
 }
@@ -86,10 +86,15 @@ func (w *walk) addText(n *notice, part int, text string, offsets bool) {
 		end := lineEnd(text, pos)
 		raw := strings.TrimRight(text[pos:end], " \t\n")
 		s := strings.TrimLeft(raw, " \t")
+		quoted := false
 		if strings.HasPrefix(s, ">") && !strings.HasPrefix(s, ">>>") {
 			s = strings.TrimLeft(s, "> \t")
+			quoted = true
 		}
-		l := line{text: s, part: part, off: -1, flat: len(raw) > 0 && raw[0] != ' ' && raw[0] != '\t'}
+		if isRuler(s) {
+			s = ""
+		}
+		l := line{text: s, part: part, off: -1, flat: len(raw) > 0 && raw[0] != ' ' && raw[0] != '\t', said: !quoted}
 		if offsets {
 			l.off = pos + len(raw) - len(s)
 		}
@@ -111,6 +116,16 @@ func (w *walk) addText(n *notice, part int, text string, offsets bool) {
 		n.lines = append(n.lines, l)
 		pos = end
 	}
+}
+
+// isRuler recognises a line that is drawn, not written.
+func isRuler(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if strings.IndexByte("-=*#_~+|. \t", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // run feeds one line and a line break, and returns the tags of the phrases that end in it.

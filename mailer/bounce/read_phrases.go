@@ -31,11 +31,12 @@ const (
 	tagChallenge
 	tagForward
 	tagComplaint
+	tagReason
 )
 
 func tagNamed(s string) tag {
 	for i, name := range []string{"failed", "delayed", "final", "list", "label", "said", "contact", "returned", "subject",
-		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "forward", "complaint"} {
+		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "forward", "complaint", "reason"} {
 		if s == name {
 			return 1 << i
 		}

@@ -52,7 +52,7 @@ func (n *notice) candidates(domain string) []candidate {
 			continue
 		}
 		if strings.IndexByte(s, '@') < 0 {
-			if listed && l.tags&(tagList|tagFailed|tagSaid) == 0 && domain != "" && isLocalPart(s) && since == 0 {
+			if listed && l.tags&(tagList|tagFailed|tagReason|tagSaid) == 0 && domain != "" && isLocalPart(s) && since == 0 {
 				add(candidate{addr: s + "@" + domain, line: i, rank: rankListed, diag: -1})
 				continue
 			}
@@ -95,7 +95,13 @@ func (n *notice) candidates(domain string) []candidate {
 			}
 			continue
 		case isStatusLine(s):
-			add(candidate{addr: first.text, line: i, rank: rankTranscript, diag: i})
+			c := candidate{addr: first.text, line: i, rank: rankTranscript, diag: i}
+			if side(s) == server {
+				d.refusal = i
+			} else if d.refusal > 0 {
+				c.diag, d.refusal = d.refusal, 0 // sendmail repeats in its own words what the host said
+			}
+			add(c)
 			since++
 			continue
 		}
@@ -109,11 +115,17 @@ func (n *notice) candidates(domain string) []candidate {
 		case listed && since == 0 && l.tags&(tagContact|tagSaid) == 0 && !from:
 			add(candidate{addr: first.text, line: i, rank: rankListed, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
 		case l.tags&tagLabel != 0 && l.tags&tagContact == 0 && !from && labelled(s[:first.start]):
-			add(candidate{addr: first.text, line: i, rank: rankLabel, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1})
+			c := candidate{addr: first.text, line: i, rank: rankLabel, rest: strings.TrimLeft(rest, ":;,. \t"), diag: -1}
+			if c.rest == "" && l.tags&(tagFailed|tagReason) != 0 {
+				c.diag = i // "Unknown user: a@b"
+			}
+			add(c)
 			n.addRest(&out, i, s, first.end, rankLabel)
+		case l.tags&tagFailed != 0 && !from && endsInTo(lead):
+			add(candidate{addr: first.text, line: i, rank: rankLabel, diag: i})
 		case rest == "" && strings.HasSuffix(strings.TrimRight(lead, " <\"'"), ":") && !hasFold(lead, "to:") && l.tags&tagContact == 0 && !from && l.tags&tagSaid == 0:
 			add(candidate{addr: first.text, line: i, rank: rankLabel, diag: i})
-		case !from && (l.tags&tagContact == 0 || l.tags&tagFailed != 0):
+		case !from && (l.tags&tagContact == 0 || l.tags&(tagFailed|tagReason) != 0):
 			add(candidate{addr: first.text, line: i, rank: rankProse, diag: i})
 		}
 		if !strings.HasSuffix(s, ":") {
@@ -128,6 +140,7 @@ type dialogue struct {
 	pending  string
 	accepted []string
 	data     bool
+	refusal  int // index of the host's last refusal that no recipient was named with; 0 = none
 }
 
 // line takes a line of the notice; it reports whether the line belongs to a session and is done with.
@@ -146,6 +159,9 @@ func (d *dialogue) line(s string, i int, add func(candidate)) bool {
 		return true
 	}
 	if d.pending == "" && !d.data || !isReply(s) {
+		if side(s) == server && replyCode(s) >= '4' {
+			d.refusal = i
+		}
 		return isReply(s) && (replyCode(s) == '2' || replyCode(s) == '3')
 	}
 	switch replyCode(s) {
@@ -163,6 +179,9 @@ func (d *dialogue) line(s string, i int, add func(candidate)) bool {
 				add(candidate{addr: a, line: i, rank: rankTranscript, diag: i})
 			}
 			d.accepted = nil
+		}
+		if d.pending == "" && side(s) == server {
+			d.refusal = i
 		}
 		d.pending, d.data = "", false
 	}
@@ -205,6 +224,12 @@ func labelled(s string) bool {
 	return false
 }
 
+// endsInTo recognises "unable to deliver your message to <a@b>".
+func endsInTo(lead string) bool {
+	s := lower(strings.TrimRight(tail(lead), " \t<\"'("))
+	return strings.HasSuffix(s, " to") || strings.HasSuffix(s, " an") || strings.HasSuffix(s, " à")
+}
+
 // fromBefore reports whether the word before an address says that it is a sender.
 func fromBefore(s string) bool {
 	s = lower(strings.TrimRight(tail(s), " \t<\"':("))
@@ -240,40 +265,85 @@ func isLocalPart(s string) bool {
 	return true
 }
 
-// command returns the client's line of a quoted dialogue: ">>> RCPT TO:<a@b>", "In:  RCPT TO:<a@b>".
+// speaker is whose line of a quoted dialogue it is.
+type speaker int
+
+const (
+	nobody speaker = iota
+	client         // ">>> RCPT TO:<a@b>", "In:  RCPT TO:<a@b>"
+	server         // "<<< 550 no", "Out: 550 no"
+)
+
+// marks are how programs mark the lines of a dialogue: sendmail and its heirs, Postfix, and logs.
+var marks = [...]struct {
+	text string
+	who  speaker
+}{
+	{">>>", client}, {"==>", client}, {"=>", client}, {"In:", client}, {"C:", client}, {"->", client},
+	{"Sent <<<", client}, {"Sent >>>", client}, {"Received >>>", server}, {"Received <<<", server},
+	{"<<<", server}, {"<==", server}, {"<=", server}, {"Out:", server}, {"S:", server}, {"<-", server},
+}
+
+// side tells who speaks in a line.
+func side(s string) speaker {
+	_, who := unmark(s)
+	return who
+}
+
+// unmark strips the mark of a dialogue line.
+func unmark(s string) (string, speaker) {
+	if s == "" {
+		return s, nobody
+	}
+	switch s[0] {
+	case '>', '=', 'I', 'C', '-', '<', 'O', 'S', 'R':
+		for _, m := range marks {
+			if rest, ok := strings.CutPrefix(s, m.text); ok {
+				return strings.TrimSpace(rest), m.who
+			}
+		}
+	}
+	return s, nobody
+}
+
+// command returns the client's line of a quoted dialogue if it holds an SMTP command.
 func command(s string) (string, bool) {
-	for _, p := range []string{">>>", "==>", "=>", "In:", "C:", "->"} {
-		if rest, ok := strings.CutPrefix(s, p); ok {
-			rest = strings.TrimSpace(rest)
-			return rest, hasFold(rest, "rcpt ") || hasFold(rest, "mail ") || hasFold(rest, "data") || hasFold(rest, "helo ") || hasFold(rest, "ehlo ")
+	cmd, who := unmark(s)
+	if who != client {
+		return s, false
+	}
+	for _, verb := range []string{"rcpt ", "mail ", "data", "helo ", "ehlo ", "quit", "starttls", "rset", "bdat "} {
+		if hasFold(cmd, verb) {
+			return cmd, true
 		}
 	}
 	return s, false
 }
 
-// isReply reports whether a line is the server's side of a quoted dialogue.
-func isReply(s string) bool {
-	for _, p := range []string{"<<<", "<==", "<=", "Out:", "S:", "<-"} {
-		if strings.HasPrefix(s, p) {
-			return true
-		}
+// isReply reports whether a line is the server's side of a quoted dialogue, or begins with a failure code.
+func isReply(s string) bool { return side(s) == server || isStatusLine(s) }
+
+// smtpDigits returns the SMTP code that a line begins with, "" = none.
+func smtpDigits(s string) string {
+	s, _ = unmark(s)
+	if digits(s) == 3 {
+		return s[:3]
 	}
-	return isStatusLine(s)
+	return ""
 }
 
+// replyCode returns the first digit of the SMTP code that a line begins with, 0 = none.
 func replyCode(s string) byte {
-	s = strings.TrimLeft(s, "<=-OutS: \t")
-	if len(s) >= 3 && digits(s) == 3 {
-		return s[0]
+	if c := smtpDigits(s); c != "" {
+		return c[0]
 	}
 	return 0
 }
 
-// isStatusLine reports whether a line begins with an SMTP failure code, maybe after "<<<".
+// isStatusLine reports whether a line begins with an SMTP failure code, marked or not.
 func isStatusLine(s string) bool {
-	s = strings.TrimLeft(s, "<=- \t")
-	s = strings.TrimSpace(strings.TrimPrefix(s, "Out:"))
-	return len(s) > 4 && (s[0] == '4' || s[0] == '5') && digits(s) == 3 && (s[3] == ' ' || s[3] == '-') && s[1] <= '5'
+	s, who := unmark(s)
+	return who != client && len(s) > 4 && (s[0] == '4' || s[0] == '5') && digits(s) == 3 && (s[3] == ' ' || s[3] == '-') && s[1] <= '5'
 }
 
 // choose keeps the candidates of the best rank, each address once. Addresses of the sender and helpers count only where

@@ -11,8 +11,8 @@ import (
 type finding struct {
 	recipient, original string
 	action              Action
-	status              string // as stated; "" = none
-	diagnostic          string // the host's own words
+	status              string                     // as stated; "" = none
+	diagnostic          string                     // the host's own words
 	around              func(k int) (string, bool) // further words that may tell the reason, nearest first; nil = none
 	remote, reporter    string
 	retryUntil          time.Time
@@ -38,6 +38,11 @@ func (w *walk) report(f finding, date time.Time) Report {
 	if o := lowerDomain(clip(f.original, maxAddress)); !strings.EqualFold(o, r.Recipient) {
 		r.Original = strings.Clone(o)
 	}
+	if r.RemoteHost == "" {
+		host, _, _ := hostWords(clip(f.diagnostic, 2*maxDiagnostic))
+		r.RemoteHost = strings.Clone(hostName(host))
+	}
+	_, _, own := hostWords(clip(f.diagnostic, 2*maxDiagnostic))
 	reading, words := w.meaning(f, r)
 	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
 	r.Status = bestStatus(f.status, f.diagnostic, reading.Enhanced, words)
@@ -48,9 +53,7 @@ func (w *walk) report(f finding, date time.Time) Report {
 	}
 	r.Status = strings.Clone(r.Status)
 	r.GaveUp = r.Action == ActionFailed
-	if r.Action == ActionFailed && r.Reason == reply.ReasonConnectionFailed && r.Code < 500 {
-		// Whoever never got a connection was never refused: hosts report "failed" with 4.4.1 when their patience ends,
-		// and that is a delay for the recipient. GaveUp keeps what the host will do.
+	if r.Action == ActionFailed && ranOutOfTime(r, own) {
 		r.Action = ActionDelayed
 	}
 	if r.Action == ActionDelayed {
@@ -62,15 +65,32 @@ func (w *walk) report(f finding, date time.Time) Report {
 	return r
 }
 
+// ranOutOfTime: where a connection timed out or the queue time was over, nobody refused the mail. Hosts report "failed"
+// then; for the recipient it is a delay that lasted. GaveUp keeps what the host will do.
+func ranOutOfTime(r Report, words string) bool {
+	if r.Reason != reply.ReasonConnectionFailed && r.Reason != reply.ReasonExpired || r.Reason == reply.ReasonConnectionFailed && r.Code >= 500 {
+		return false
+	}
+	return containsAny(lower(words), "timed out", "timeout", "time out", "did not accept our requests to connect", "not reachable",
+		"unreachable", "too long", "expired")
+}
+
 // meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone. It also
 // returns the words that decided.
 func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 	ask := func(enhanced, text string) reply.Reading {
-		return reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: enhanced, Text: text})
+		host, stage, words := hostWords(text)
+		if r.RemoteHost != "" {
+			host = r.RemoteHost
+		}
+		if enhancedCode(words) != "" {
+			enhanced = "" // the host's own code speaks, not what the reporter made of it
+		}
+		return reply.Read(reply.Reply{Host: host, Stage: stage, Enhanced: enhanced, Text: words})
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
 	best := ask(enhancedCode(f.status), own)
-	if best.Reason != reply.ReasonUnknown && best.Confidence != reply.Possible {
+	if best.Reason != reply.ReasonUnknown && (best.Confidence != reply.Possible || smtpCode(own)) {
 		return best, own
 	}
 	for k := 0; ; k++ {

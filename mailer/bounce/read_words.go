@@ -1,6 +1,9 @@
 package bounce
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // letterhead is what the header of a mail tells about who wrote it and why.
 type letterhead struct {
@@ -54,25 +57,40 @@ func isPersonal(s string) bool {
 
 // isFailure decides from words whether a mail without a machine-readable part is a failure notice.
 func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) bool {
-	subject := h.subTags & (tagSubject | tagDelay)
-	words := n.tags & (tagFailed | tagDelayed)
+	subject := h.subTags&(tagSubject|tagDelay) != 0
+	tags := n.tags
+	if h.personal {
+		// Who answers or forwards a notice quotes it; only words of the writer count.
+		tags = 0
+		for i := range n.lines {
+			if n.lines[i].said {
+				tags |= n.lines[i].tags
+			}
+		}
+		cands = slices.DeleteFunc(slices.Clone(cands), func(c candidate) bool { return !n.lines[c.line].said })
+	}
+	strong := tags&(tagFailed|tagDelayed) != 0
+	words := strong || tags&tagReason != 0
 	attached := w.hasReturned(level) || n.marked
 	best := bestRank(cands)
 	switch {
 	case h.failed != "" && strings.Contains(h.failed, "@"):
 		return true
-	case h.report && (words != 0 || subject != 0 || len(cands) > 0):
+	case h.report && (words || subject || len(cands) > 0):
 		return true
+	case h.daemon && !h.personal && subject:
+		return words || len(cands) > 0 || attached || h.subTags&tagFailed != 0
 	case h.daemon && !h.personal:
-		return subject != 0 && (words != 0 || len(cands) > 0 || attached) || words != 0 && (len(cands) > 0 || attached || h.null)
+		return strong && (best >= rankTranscript || attached || h.null && best > rankNone) || words && best >= rankTranscript && (attached || h.null)
 	case h.daemon:
-		return words != 0 && (best >= rankTranscript || attached)
+		return words && (best >= rankTranscript || attached)
 	case h.personal:
 		return false
 	case h.null:
-		return subject != 0 && words != 0 && (len(cands) > 0 || attached) || words != 0 && best >= rankTranscript && attached
+		return subject && words && (best > rankNone || attached) || words && best >= rankTranscript && attached
 	}
-	return subject != 0 && words != 0 && (attached || best >= rankTranscript)
+	list := has(w.parts[level].hdr, "list-id") // people on lists talk about bounces
+	return subject && words && (attached && (strong || !list) || !list && strong && best == rankListed)
 }
 
 // hasReturned reports whether another mail, or the header of one, is attached.
@@ -114,7 +132,7 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 	if len(chosen) == 0 {
 		f := finding{action: action, around: n.around(-1, len(n.lines), h), because: w.firstWords(n, h, level)}
 		f.recipient = w.returnedRecipient(m)
-		f.diagnostic, f.because = n.codeLine(f.because)
+		f.diagnostic, f.because = n.replyLine(f.because, "")
 		m.Reports = append(m.Reports, w.report(f, m.Date))
 		return
 	}
@@ -126,11 +144,10 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 			if k+1 < len(chosen) && chosen[k+1].line > c.line {
 				until = chosen[k+1].line
 			}
-			n.fill(&f, c, until, h)
+			n.fill(&f, c, until, h, len(chosen) == 1)
 		} else {
 			f.around = n.around(-1, len(n.lines), h)
-			f.because = evidence{part: level, off: h.failedOff, text: ""}
-			f.diagnostic, f.because = n.codeLine(w.headerEvidence(h.failedOff))
+			f.diagnostic, f.because = n.replyLine(w.headerEvidence(h.failedOff), "")
 		}
 		m.Reports = append(m.Reports, w.report(f, m.Date))
 	}
@@ -164,51 +181,145 @@ func (w *walk) mergeFailed(h letterhead, chosen []candidate) []candidate {
 
 // proseAction tells a warning from a final failure.
 func proseAction(h letterhead, n *notice) Action {
+	if n.tags&tagDelivered != 0 && n.tags&(tagFailed|tagReason|tagDelayed) == 0 {
+		return ActionDelivered
+	}
 	if n.tags&tagDelayed != 0 && n.tags&tagFinal == 0 || h.subTags&tagDelay != 0 && n.tags&tagFinal == 0 {
 		return ActionDelayed
 	}
 	return ActionFailed
 }
 
-// fill gathers the words for one recipient: the rest of its line and the lines below it, up to line until.
-func (n *notice) fill(f *finding, c candidate, until int, h letterhead) {
-	l := &n.lines[c.line]
-	f.because = evidence{part: l.part, off: l.off, text: l.text}
+// fill gathers the words for one recipient: the rest of its line and the lines below it, up to line until. A paragraph
+// with a code is the host's reply; without one, a paragraph that says "the error was", then whatever stands there. If the
+// recipient stands alone, a reply elsewhere in the notice is its own too.
+func (n *notice) fill(f *finding, c candidate, until int, h letterhead, alone bool) {
+	at := c.line
+	f.around = n.around(c.line, until, h)
+	f.because = n.evidence(at)
 	if c.diag >= 0 {
-		d := &n.lines[c.diag]
-		f.diagnostic = d.text
-		f.because = evidence{part: d.part, off: d.off, text: d.text}
-		if isStatusLine(d.text) {
-			f.diagnostic = n.multiline(c.diag)
+		at = c.diag
+		f.diagnostic = n.multiline(at)
+		if c.rank == rankProse && !smtpCode(f.diagnostic) && enhancedCode(f.diagnostic) == "" {
+			f.diagnostic, f.because = n.replyLine(n.evidence(at), n.lines[at].text)
+			return
 		}
-	} else {
-		f.diagnostic = c.rest
-		i := c.line + 1
-		if c.rest == "" {
-			for i < until && n.lines[i].blank() {
-				i++
+		f.because = n.evidence(at)
+		if !alone && smtpCode(f.diagnostic) {
+			f.around = nil // the words around are about others
+		}
+		return
+	}
+	own := c.rest
+	if hasCode(own) {
+		f.diagnostic = n.continued(own, at, until)
+		if !alone && smtpCode(own) {
+			f.around = nil
+		}
+		return
+	}
+	best, bestAt, bestScore := own, at, boolInt(len(own) > 3)
+	seen := 0
+	for i := at + 1; i < until && i < len(n.lines) && seen < 6; {
+		if n.lines[i].blank() {
+			i++
+			continue
+		}
+		text, end := n.paragraph(i, until)
+		first := i == at+1
+		score := 0
+		switch tags := n.tagsIn(i, end); {
+		case hasCode(text):
+			score = 4
+		case tags&tagSaid != 0:
+			score = 3
+		case first || tags&(tagDelayed|tagList|tagContact) == 0:
+			score = 1
+		}
+		if first && own != "" {
+			text = own + " " + text
+			score = max(score, boolInt(score > 0)*2)
+		}
+		if score > bestScore {
+			best, bestAt, bestScore = text, i, score
+			if score == 4 {
+				bestAt = n.codeAt(i, end)
+				break
 			}
 		}
-		text, at := n.paragraph(i, until)
-		if text != "" && n.lines[at].tags&tagList == 0 {
-			if f.diagnostic == "" {
-				e := n.lines[n.codeAt(at, until)]
-				f.because = evidence{part: e.part, off: e.off, text: e.text}
-			}
-			f.diagnostic = strings.TrimSpace(f.diagnostic + " " + text)
+		i = end
+		seen++
+	}
+	if bestScore < 3 && (c.rank == rankLabel || alone) {
+		if text, e := n.replyLine(n.evidence(bestAt), ""); text != "" {
+			f.diagnostic, f.because = text, e
+			return
 		}
 	}
-	f.around = n.around(c.line, until, h)
+	if best == "" { // "they do not accept mail from you:", and then the address
+		start := at
+		for start > 0 && n.lines[start-1].blank() {
+			start--
+		}
+		end := start
+		for start > 0 && !n.lines[start-1].blank() {
+			start--
+		}
+		if n.tagsIn(start, end)&(tagFinal|tagDelayed) == 0 {
+			best = n.join(start, end)
+		}
+		if best != "" {
+			bestAt = start
+		}
+	}
+	f.diagnostic = best
+	if best != own {
+		f.because = n.evidence(bestAt)
+	}
 }
 
-// paragraph joins the lines from i to the next blank one.
-func (n *notice) paragraph(i, until int) (string, int) {
-	start := i
-	size := 0
-	for ; i < until && i < len(n.lines) && !n.lines[i].blank() && size < 2*maxDiagnostic; i++ {
-		size += len(n.lines[i].text) + 1
+// evidence quotes a line of the notice.
+func (n *notice) evidence(i int) evidence {
+	l := &n.lines[i]
+	return evidence{part: l.part, off: l.off, text: l.text}
+}
+
+// continued adds the lines that a reply wraps onto.
+func (n *notice) continued(s string, at, until int) string {
+	end := at + 1
+	for end < until && end < at+10 && end < len(n.lines) && !n.lines[end].blank() && !n.lines[end].flat {
+		end++
 	}
-	return n.join(start, i), start
+	if rest := n.join(at+1, end); rest != "" {
+		return s + " " + rest
+	}
+	return s
+}
+
+func (n *notice) tagsIn(i, end int) tag {
+	var t tag
+	for ; i < end; i++ {
+		t |= n.lines[i].tags
+	}
+	return t
+}
+
+func hasCode(s string) bool { return smtpCode(s) || enhancedCode(s) != "" }
+
+// paragraph joins the lines from i to the next blank one; end is the line after it.
+func (n *notice) paragraph(i, until int) (text string, end int) {
+	size := 0
+	for end = i; end < until && end < len(n.lines) && !n.lines[end].blank(); end++ {
+		size += len(n.lines[end].text) + 1
+	}
+	if size <= 4*maxDiagnostic {
+		return n.join(i, end), end
+	}
+	last := i
+	for size = 0; size < 2*maxDiagnostic; last++ {
+		size += len(n.lines[last].text) + 1
+	}
+	return n.join(i, last), end
 }
 
 func (n *notice) join(a, b int) string {
@@ -242,22 +353,25 @@ func (n *notice) codeAt(i, until int) int {
 }
 
 // smtpCode reports whether s holds an SMTP failure code as a word.
-func smtpCode(s string) bool {
+func smtpCode(s string) bool { return codeIndex(s) >= 0 }
+
+// codeIndex returns where the first SMTP failure code in s stands, -1 = none.
+func codeIndex(s string) int {
 	for i := 0; i+3 < len(s); i++ {
 		if (s[i] == '5' || s[i] == '4') && digits(s[i:]) == 3 && s[i+1] <= '7' && (s[i+3] == ' ' || s[i+3] == '-') &&
-			(i == 0 || strings.IndexByte(" :(>\"'=", s[i-1]) >= 0) {
-			return true
+			(i == 0 || strings.IndexByte(" :(>\"'=[", s[i-1]) >= 0) {
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // multiline joins the lines of one reply: "550-first", "550 last", and what wraps without a code.
 func (n *notice) multiline(i int) string {
 	end := i + 1
-	for end < len(n.lines) && end < i+20 && !n.lines[end].blank() && !strings.HasPrefix(n.lines[end].text, ">>>") &&
-		(!isStatusLine(n.lines[end].text) || replyCode(n.lines[end].text) == replyCode(n.lines[i].text)) {
-		if isReply(n.lines[end].text) && !isReply(n.lines[i].text) {
+	for end < len(n.lines) && end < i+20 && !n.lines[end].blank() {
+		s := n.lines[end].text
+		if side(s) == client || hasFold(s, "while talking to") || hasFold(s, "... while talking to") || isReply(s) && (!isReply(n.lines[i].text) || smtpDigits(s) != smtpDigits(n.lines[i].text)) {
 			break
 		}
 		end++
@@ -276,18 +390,34 @@ func (n *notice) around(at, until int, h letterhead) func(int) (string, bool) {
 			for ; end < until && size < 2*maxDiagnostic; end++ {
 				size += len(n.lines[end].text) + 1
 			}
-			return n.join(at+1, end), true
+			return n.telling(at+1, end), true
 		case k == 1 && at > 0:
 			start := at
 			for ; start > 0 && size < 2*maxDiagnostic; start-- {
 				size += len(n.lines[start-1].text) + 1
 			}
-			return n.join(start, at+1), true
+			return n.telling(start, at+1), true
 		case k == 1, k == 2 && at > 0:
 			return h.subject, true
 		}
 		return "", false
 	}
+}
+
+// telling joins the lines that may tell a reason: what every notice says ("I've given up", "please contact") may not.
+func (n *notice) telling(a, b int) string {
+	var s strings.Builder
+	for i := a; i < b; i++ {
+		l := &n.lines[i]
+		if l.blank() || l.tags&(tagFinal|tagDelayed|tagContact) != 0 && l.tags&(tagSaid|tagFailed) == 0 && !hasCode(l.text) {
+			continue
+		}
+		if s.Len() > 0 {
+			s.WriteByte(' ')
+		}
+		s.WriteString(clip(l.text, 2*maxDiagnostic))
+	}
+	return s.String()
 }
 
 // texts is around for words that are at hand.
@@ -300,22 +430,28 @@ func texts(list ...string) func(int) (string, bool) {
 	}
 }
 
-// codeLine returns the first line that looks like a host's reply, for notices that name no recipient beside it.
-func (n *notice) codeLine(other evidence) (string, evidence) {
+// replyLine returns the first line that looks like a host's reply, else what follows "the error was", for notices that
+// name no recipient beside it; words and other are what is returned when there is neither.
+func (n *notice) replyLine(other evidence, words string) (string, evidence) {
 	for i := range n.lines {
 		l := &n.lines[i]
-		if !l.blank() && (smtpCode(l.text) || enhancedCode(l.text) != "") {
-			return n.multiline(i), evidence{part: l.part, off: l.off, text: l.text}
+		if !l.blank() && hasCode(l.text) {
+			return n.multiline(i), n.evidence(i)
 		}
 	}
 	for i := range n.lines {
 		l := &n.lines[i]
 		if l.tags&tagSaid != 0 && l.tags&tagList == 0 {
-			text, at := n.paragraph(i, len(n.lines))
-			return text, evidence{part: n.lines[at].part, off: n.lines[at].off, text: n.lines[at].text}
+			text, end := n.paragraph(i, len(n.lines))
+			for k := end + 1; strings.HasSuffix(text, ":") && k < len(n.lines); k++ { // the words stand in the next paragraph
+				if more, _ := n.paragraph(k, len(n.lines)); more != "" {
+					return more, n.evidence(k)
+				}
+			}
+			return text, n.evidence(i)
 		}
 	}
-	return "", other
+	return words, other
 }
 
 // firstWords returns the first line that says that something failed, else the subject.
