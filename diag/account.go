@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
@@ -49,16 +50,22 @@ func accountDoor(v *view) []finding {
 	if v.method == realm.LoginNone {
 		say("account.no_password")
 	}
-	if r := v.in.Realm; r != nil && r.RequiredRole != "" && !slices.Contains(a.Roles, r.RequiredRole) {
+	if r := v.in.Realm; r != nil && r.RequiredRole != "" && !v.vouched() && !slices.Contains(a.Roles, r.RequiredRole) {
 		say("account.lacks_role")
-	}
-	if a.State == realm.Unverified {
-		say("account.unverified_address")
 	}
 	if strings.TrimSpace(a.Address) == "" && v.method != realm.LoginSSO && v.method != realm.LoginDirectory {
 		say("account.no_address")
 	}
+	if a.State == realm.Unverified {
+		say("account.unverified_address")
+	}
 	return out
+}
+
+// vouched tells a realm without a directory: its app vouches for the account, and nobody knows its roles.
+func (v *view) vouched() bool {
+	_, none := v.in.Realm.Directory.(realm.None)
+	return none
 }
 
 // severalAccounts: the directory says now that the login is not one account's.
@@ -145,32 +152,50 @@ func otherRealm(v *view) []finding {
 		return nil
 	}
 	byHand := v.reports(v.now.Add(-30*day), "password_set")
-	if v.method == realm.LoginSSO || v.method == realm.LoginDirectory {
-		for _, o := range v.in.Others {
-			if keepsPassword(o) {
-				f := finding{cause: "account.other_realm", conf: Likely, rank: note, facts: byHand, vars: vars{"other": o.Realm.Name}}
-				return one(f)
-			}
+	elsewhere := v.method == realm.LoginSSO || v.method == realm.LoginDirectory
+	var best *finding
+	for _, o := range v.in.Others {
+		if o.Realm.Name == v.in.Realm.Name {
+			continue
 		}
-		if len(byHand) > 0 {
-			return one(finding{cause: "account.other_realm", conf: Likely, rank: note, facts: byHand})
+		f := finding{cause: "account.other_realm", conf: Possible, rank: note, vars: vars{"other": o.Realm.Name, "right": firstPage(o.Realm)}}
+		there := passwordSet(o, v.now)
+		switch {
+		case last(byHand).ID != "" && !elsewhere && o.LastAsk.After(reportedAt(last(byHand))) && (v.told == nil || v.born.Before(o.LastAsk)):
+			// Set here by hand, and then they asked there: this realm's password is the one that they hold.
+			f.conf, f.rank, f.facts = Likely, page, byHand
+			f.vars = vars{"other": v.in.Realm.Name, "realm": o.Realm.Name}
+		case there.ID != "" && keepsPassword(o):
+			f.conf, f.facts = Likely, []ledger.Fact{there}
+		case elsewhere && len(byHand) > 0 && keepsPassword(o):
+			f.conf, f.facts = Likely, byHand
+		case elsewhere && keepsPassword(o):
+		case v.account == nil && v.in.Directory.Asked && o.Account != nil && keepsPassword(o):
+			f.conf = Likely
+		default:
+			continue
 		}
+		if best == nil || f.rank < best.rank || f.rank == best.rank && f.conf.order() < best.conf.order() {
+			best = &f
+		}
+	}
+	if best == nil && elsewhere && len(byHand) > 0 {
+		best = &finding{cause: "account.other_realm", conf: Likely, rank: note, facts: byHand}
+	}
+	if best == nil {
 		return nil
 	}
-	for _, o := range v.in.Others {
-		set := last(byHand)
-		if set.ID != "" && o.LastAsk.After(reportedAt(set)) && (v.told == nil || v.born.Before(o.LastAsk)) {
-			f := finding{cause: "account.other_realm", conf: Likely, rank: page, facts: byHand, vars: vars{"other": v.in.Realm.Name, "realm": o.Realm.Name}}
-			if len(o.Realm.Pages) > 0 {
-				f.vars["right"] = v.base["right"]
-			}
-			return one(f)
-		}
-		if v.account == nil && v.in.Directory.Asked && o.Account != nil && keepsPassword(o) {
-			return one(finding{cause: "account.other_realm", conf: Likely, rank: note, vars: vars{"other": o.Realm.Name, "right": firstPage(o.Realm)}})
+	return one(*best)
+}
+
+// passwordSet finds the newest report of another realm that a password was set there by hand; the zero fact when there is none.
+func passwordSet(o Other, now time.Time) ledger.Fact {
+	for _, f := range slices.Backward(o.Reports) {
+		if f.Event == ledger.Reported && f.Report != nil && f.Report.Kind == "password_set" && now.Sub(reportedAt(f)) <= 30*day {
+			return f
 		}
 	}
-	return nil
+	return ledger.Fact{}
 }
 
 // keepsPassword tells a realm in which this person has, or may have, a password of its own.

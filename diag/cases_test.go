@@ -189,6 +189,11 @@ func checkCase(t *testing.T, in Input, c Case) {
 		ids[f.ID] = true
 		n++
 	}
+	for _, o := range in.Others {
+		for _, f := range o.Reports {
+			ids[f.ID] = true
+		}
+	}
 	if len(c.Timeline) != n {
 		t.Errorf("timeline has %d entries of %d facts", len(c.Timeline), n)
 	}

@@ -13,6 +13,8 @@ type Input struct {
 	Realm *realm.Realm // whose case this is; nil = none of ours
 	Login string       // as asked for now
 	Page  *Page        // the page that the person speaks of; nil = none given
+	// Reset is the reset that is asked about; "" = whichever has the newest mail.
+	Reset ledger.ResetID
 
 	Directory Directory
 	Others    []Other // the same login or person in other realms

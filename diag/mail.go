@@ -24,6 +24,12 @@ func (v *view) story(m *ledger.Message) []finding {
 	}
 	switch m.State {
 	case ledger.Sent:
+		// Two workers' clocks may put a return before the acceptance that it answers.
+		if f, ok := lastReturn(m, ledger.Bounced, "failed"); ok {
+			if c, came := lastReturn(m, ledger.Confirmed, ""); !came || c.At.Before(f.At) {
+				return v.returned(m, f)
+			}
+		}
 		return v.accepted(m)
 	case ledger.Unsure:
 		return v.ambiguous(m)
@@ -67,12 +73,13 @@ func (v *view) ofMail(m *ledger.Message, e ledger.Event) []ledger.Fact {
 	return out
 }
 
-// telling finds the dialogue of a mail's last try that says most: the last one in which a host spoke, else the last.
+// telling finds the dialogue of a mail's last try that says most: the last one in which a host spoke, else the last. What we left
+// ourselves says nothing.
 func telling(m *ledger.Message) (ledger.Fact, bool) {
 	var best ledger.Fact
 	for _, f := range slices.Backward(m.Attempts) {
 		switch {
-		case f.Attempt == nil:
+		case f.Attempt == nil || stopped(f.Attempt):
 		case best.Attempt == nil:
 			best = f
 		case f.Attempt.Try != best.Attempt.Try:

@@ -261,8 +261,13 @@ func readWorld(line string, in *Input) error {
 			in.Realm.Pages = p
 		}
 		in.Realm.Provider.Name, in.Realm.RequiredRole = a.pair["provider"], a.pair["role"]
+		if a.flag("vouched") {
+			in.Realm.Directory = realm.None{}
+		}
 	case "nowhere":
 		in.Realm, in.Directory = nil, Directory{}
+	case "about":
+		in.Reset = ledger.ResetID(a.take())
 	case "page":
 		in.Page = &Page{URL: a.take(), Realm: strings.TrimPrefix(a.pair["of"], "none")}
 	case "directory":
@@ -293,6 +298,9 @@ func readWorld(line string, in *Input) error {
 		in.Directory.Accounts = append(in.Directory.Accounts, acct)
 	case "other":
 		o := Other{Realm: realm.Realm{Name: a.take(), Login: realm.Login(or(a.pair["login"], "password")), Pages: list("pages")}, LastAsk: mustMoment(a.pair["ask"])}
+		if at := a.pair["password_set"]; at != "" {
+			o.Reports = []ledger.Fact{{ID: "o1", At: mustMoment(at), Event: ledger.Reported, Report: &ledger.Report{Kind: "password_set"}, By: "moderator"}}
+		}
 		if a.flag("account") {
 			o.Account = &realm.Account{ID: "o1", Login: in.Login, Address: in.Login, State: realm.Active}
 		}

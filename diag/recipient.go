@@ -124,22 +124,26 @@ func firstOf(m *ledger.Message, o ledger.Outcome) time.Time {
 	return time.Time{}
 }
 
-// noHost: DNS says that the domain does not exist, or that it takes no mail.
+// noHost: DNS says that the domain does not exist, or that it takes no mail. Many resolvers give one answer for "no such name" and "no
+// address": then a name that an MX record holds tells that the domain exists, and for the domain itself both stay possible.
 func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
-	text := strings.ToLower(a.Text)
+	text, domain := strings.ToLower(a.Text), domainOf(v.address())
 	out.cause = "recipient.no_domain"
-	if has(text, "null mx", "7505", "no mail", "takes no mail", "does not accept mail", "no mx", "no address", "no a or aaaa", "no host") && !has(text, "nxdomain", "does not exist", "no such") {
-		out.cause = "recipient.no_mail_service"
-	}
-	if v.smart(a) {
+	service := out
+	service.cause = "recipient.no_mail_service"
+	switch {
+	case v.smart(a):
 		out.cause = "relay.unreachable" // the relay's own name is wrong
 		return one(out)
-	}
-	if reserved(domainOf(v.address())) {
-		plain := out
-		plain.conf, plain.rank = Possible, note
+	case reserved(domain):
 		out.cause = "recipient.reserved_domain"
-		return []finding{out, plain}
+		service.cause, service.conf, service.rank = "recipient.no_domain", Possible, note
+		return []finding{out, service}
+	case has(text, "null mx", "accepts no mail", "takes no mail", "name no host", "would loop", "no mx"), a.Host != "" && domain != "" && !strings.EqualFold(a.Host, domain):
+		return one(service)
+	case has(text, "no address") && !has(text, "nxdomain"):
+		out.conf, service.conf, service.rank = Likely, Possible, note
+		return []finding{out, service}
 	}
 	return one(out)
 }
@@ -157,6 +161,10 @@ func reserved(domain string) bool {
 
 // noDNS: the look-up failed. One domain's failure may be its own; our relay's, or several domains', is our resolver's.
 func (v *view) noDNS(out finding, a *ledger.Attempt) []finding {
+	if v.smart(a) && has(a.Text, "does not exist", "no such host") {
+		out.cause = "relay.unreachable" // DNS did answer: the relay has no such name
+		return one(out)
+	}
 	domains := map[string]bool{}
 	for _, f := range v.facts {
 		if f.Event == ledger.Attempted && f.Attempt != nil && f.Attempt.Outcome == ledger.NoDNS && v.now.Sub(f.At) <= day {
@@ -178,18 +186,28 @@ func (v *view) noDNS(out finding, a *ledger.Attempt) []finding {
 	return []finding{out, ours}
 }
 
-// blocked: we ended the dialogue, because it was not safe or not bounded.
+// blocked: we ended it, or did not begin: it was not safe, not bounded, or led nowhere.
 func (v *view) blocked(out finding, a *ledger.Attempt) []finding {
+	text := strings.ToLower(a.Text)
 	out.conf = Likely
 	switch {
+	case has(text, "leads nowhere", "is not host:port"):
+		out.cause, out.conf = "compose.not_configured", Certain
 	case v.smart(a):
 		out.cause, out.conf = "relay.unreachable", Certain
-	case a.Stage == "starttls" || has(strings.ToLower(a.Text), "tls", "certificate"):
+	case a.Stage == "starttls" || has(text, "tls", "certificate"):
 		out.cause = "tls.policy_failed"
+	case has(text, "not a public one"):
+		out.cause = "recipient.no_mail_service" // their MX leads to an address that is nobody's on the Internet
 	default:
 		out.cause = "deferred.other"
 	}
 	return one(out)
+}
+
+// stopped tells a dialogue that we left ourselves because the worker was stopping: it says nothing of the host.
+func stopped(a *ledger.Attempt) bool {
+	return a.Outcome == ledger.Unreachable && a.Code == 0 && strings.Contains(a.Text, "stopped before the final dot")
 }
 
 func has(s string, words ...string) bool {

@@ -81,6 +81,9 @@ func (v *view) choose() {
 			v.asked = r
 		}
 	}
+	if r := v.in.Timeline.Reset(v.in.Reset); r != nil && v.in.Reset != "" {
+		v.asked = r
+	}
 	v.told = v.asked
 	for range len(v.in.Timeline.Resets) { // a chain of merged asks ends, also where the facts run in a circle
 		refusal, _ := refusalOf(v.told)
