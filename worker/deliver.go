@@ -21,6 +21,7 @@ type job struct {
 	realm *realm.Realm
 	reset *ledger.Reset
 	msg   *ledger.Message
+	all   []*ledger.Reset // of the ledger, in the order they were asked
 	now   time.Time
 }
 
@@ -70,7 +71,7 @@ func (w *Worker) load(ctx context.Context, c store.Claim) (*job, error) {
 		return nil, err
 	}
 	t := ledger.Fold(facts)
-	j := &job{Claim: c, realm: w.realm(c.Realm), reset: t.Reset(c.Reset), now: w.Store.Now()}
+	j := &job{Claim: c, realm: w.realm(c.Realm), reset: t.Reset(c.Reset), all: t.Resets, now: w.Store.Now()}
 	if j.reset != nil {
 		j.msg = j.reset.Message(c.Message)
 	}
@@ -160,6 +161,9 @@ func (w *Worker) admit(ctx context.Context, j *job) (done bool, err error) {
 	}
 	account := store.AccountOf(j.Realm, acc.ID)
 	if first {
+		if older := w.mergedInto(j); older != "" {
+			return true, w.refuse(ctx, j, &ledger.Refusal{Why: ledger.WhyMerged, First: older, Account: acc.ID})
+		}
 		limit := w.AccountLimit
 		if j.reset.Asked.Role == "admin" {
 			limit = store.Limit{}
@@ -178,6 +182,20 @@ func (w *Worker) admit(ctx context.Context, j *job) (done bool, err error) {
 		return true, err
 	}
 	return false, w.issue(ctx, j, acc, to, route)
+}
+
+// mergedInto finds an ask shortly before this one whose mail serves it too; "" = none. Two asks at once may reach two workers in any
+// order: the ledger says which came first. Asks for the account by another login are found by Admit.
+func (w *Worker) mergedInto(j *job) ledger.ResetID {
+	for _, r := range j.all {
+		if r.ID == j.Reset {
+			break // those behind it were asked later
+		}
+		if r.State != ledger.IsRefused && !r.Asked.At.IsZero() && j.reset.Asked.At.Sub(r.Asked.At) < w.Merge {
+			return r.ID
+		}
+	}
+	return ""
 }
 
 // orRefuse gives the error, or what refusing gives.

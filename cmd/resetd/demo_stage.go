@@ -123,7 +123,7 @@ func (s *stage) mailHosts() {
 		"scanned.example":   sim.AcceptThenScan(200 * time.Millisecond),
 		"holiday.example":   sim.AcceptThenOpen(9 * time.Second),
 		"cut.example":       sim.CloseAfterDot(),
-		"begun.example":     sim.AcceptThenOpen(500 * time.Millisecond),
+		"begun.example":     sim.AcceptThenOpen(9 * time.Second),
 		"confirmed.example": sim.AcceptThenConfirm(300 * time.Millisecond),
 	} {
 		h := s.world.Host("mx."+domain, b)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -159,7 +160,9 @@ func Fold(facts []Fact) Timeline {
 	for _, r := range t.Resets {
 		r.settle()
 	}
-	slices.SortStableFunc(t.Resets, func(a, b *Reset) int { return a.bornAt().Compare(b.bornAt()) })
+	slices.SortFunc(t.Resets, func(a, b *Reset) int {
+		return cmp.Or(a.bornAt().Compare(b.bornAt()), cmp.Compare(a.ID, b.ID))
+	})
 	return t
 }
 
