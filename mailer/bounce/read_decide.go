@@ -135,6 +135,7 @@ func (w *walk) embeddedStatus(m *Mail, h letterhead, n *notice, level int) bool 
 	if len(whole) == 0 {
 		return false
 	}
+	n.lines = n.lines[:first] // what stands before is the notice
 	w.addStatus(m, rep, h, n, level)
 	return true
 }
@@ -213,6 +214,9 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 			reporter:   rep.reportingMTA,
 			because:    w.statusEvidence(rec),
 		}
+		if f.diagnostic == "" {
+			f.diagnostic = rec.comment
+		}
 		if rec.retryUntil != "" {
 			f.retryUntil = parseDate(rec.retryUntil)
 		}
@@ -220,7 +224,8 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 			f.recipient = ""
 		}
 		r := w.report(f, m.Date)
-		if r.Recipient == "" || (r.Reason == reply.ReasonUnknown || r.Status == "" || vague(r.Status)) && failing(r.Action) {
+		mute := r.Reason == reply.ReasonUnknown || r.Status == "" || vague(r.Status) || !hasWords(rec.diagnostic)
+		if r.Recipient == "" || mute && failing(r.Action) {
 			if n == nil {
 				n = w.readNotice(level)
 			}
@@ -236,23 +241,43 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 	m.Kind = kindOf(m.Reports)
 }
 
+// hasWords tells a diagnostic that says something from a number or a code alone.
+func hasWords(s string) bool {
+	letters := 0
+	for i := 0; i < len(s); i++ {
+		if isLetter(s[i]) || s[i] >= 0x80 {
+			if letters++; letters > 3 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func failing(a Action) bool { return a == ActionFailed || a == ActionDelayed }
 
 // enrich reads again with what the notice says about the recipient.
 func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []candidate, records int, m *Mail) Report {
 	own := f.diagnostic
+	if !hasWords(own) {
+		own = ""
+	}
 	if r.Recipient == "" && records == 1 {
-		if c := choose(cands, w.senders(m, 0)); len(c) == 1 {
+		if c := n.choose(cands, w.senders(m, 0)); len(c) == 1 {
 			f.recipient = c[0].addr
 		}
 	}
+	mine := func(c candidate) bool { return strings.EqualFold(c.addr, f.recipient) || strings.EqualFold(c.addr, f.original) }
+	best := -1
 	for k, c := range cands {
-		if !strings.EqualFold(c.addr, f.recipient) && !strings.EqualFold(c.addr, f.original) || c.line < 0 {
-			continue
+		if mine(c) && (best < 0 || !n.speaks(cands[best]) && n.speaks(c)) {
+			best = k
 		}
-		until := len(n.lines)
-		for _, next := range cands[k+1:] {
-			if next.rank >= rankLine && !strings.EqualFold(next.addr, f.recipient) && !strings.EqualFold(next.addr, f.original) {
+	}
+	if best >= 0 {
+		c, until := cands[best], len(n.lines)
+		for _, next := range cands[best+1:] {
+			if next.rank >= rankLine && !mine(next) {
 				until = next.line
 				break
 			}

@@ -7,7 +7,8 @@ type rank int
 
 const (
 	rankNone       rank = iota
-	rankProse           // in a sentence about the failure
+	rankProse           // in some sentence
+	rankSentence        // in a sentence about the failure
 	rankTranscript      // in the dialogue that the notice quotes
 	rankLine            // a line of its own, or at the beginning of one
 	rankLabel           // after "Recipient:" and the like
@@ -126,7 +127,11 @@ func (n *notice) candidates(domain string) []candidate {
 		case rest == "" && strings.HasSuffix(strings.TrimRight(lead, " <\"'"), ":") && !hasFold(lead, "to:") && l.tags&tagContact == 0 && !from && l.tags&tagSaid == 0:
 			add(candidate{addr: first.text, line: i, rank: rankLabel, diag: i})
 		case !from && (l.tags&tagContact == 0 || l.tags&(tagFailed|tagReason) != 0):
-			add(candidate{addr: first.text, line: i, rank: rankProse, diag: i})
+			r := rankProse
+			if l.tags&(tagFailed|tagReason|tagDelayed) != 0 {
+				r = rankSentence
+			}
+			add(candidate{addr: first.text, line: i, rank: r, diag: i})
 		}
 		if !strings.HasSuffix(s, ":") {
 			since++
@@ -348,7 +353,7 @@ func isStatusLine(s string) bool {
 
 // choose keeps the candidates of the best rank, each address once. Addresses of the sender and helpers count only where
 // a list names them and nobody else.
-func choose(all []candidate, senders []string) []candidate {
+func (n *notice) choose(all []candidate, senders []string) []candidate {
 	var best, other rank
 	for _, c := range all {
 		best = max(best, c.rank)
@@ -365,22 +370,30 @@ func choose(all []candidate, senders []string) []candidate {
 		low = rankLabel
 	}
 	var out []candidate
-	seen := make(map[string]bool, 8)
+	seen := make(map[string]int, 8)
 	for _, c := range all {
 		if c.rank < low || c.rank == rankNone || !own && (isOneOf(c.addr, senders) || isHelper(c)) {
 			continue
 		}
 		key := strings.ToLower(c.addr)
-		if seen[key] {
+		if k, ok := seen[key]; ok {
+			if k < len(out) && !n.speaks(out[k]) && c.rest != "" {
+				out[k].line, out[k].rest = c.line, c.rest // first only named, then "<a@b>... Deferred: why"
+			}
 			continue
 		}
-		seen[key] = true
+		seen[key] = len(out)
 		out = append(out, c)
-		if best == rankProse {
+		if best <= rankSentence {
 			break // a sentence names others too; the first is meant
 		}
 	}
 	return out
+}
+
+// speaks reports whether words for the address stand on its line, on the next, or on one that was found for it.
+func (n *notice) speaks(c candidate) bool {
+	return c.rest != "" || c.diag >= 0 || c.line+1 < len(n.lines) && !n.lines[c.line+1].blank()
 }
 
 func isOneOf(addr string, list []string) bool {

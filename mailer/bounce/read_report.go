@@ -90,7 +90,10 @@ func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
 	best := ask(enhancedCode(f.status), own)
-	if best.Reason != reply.ReasonUnknown && (best.Confidence != reply.Possible || smtpCode(own)) {
+	if !hasWords(own) {
+		best.Confidence = reply.Possible // a status alone is the reporter's shorthand; words around it know better
+	}
+	if best.Reason != reply.ReasonUnknown && (best.Confidence != reply.Possible || smtpCode(own) && hasWords(own)) {
 		return best, own
 	}
 	for k := 0; ; k++ {

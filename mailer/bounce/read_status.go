@@ -5,7 +5,7 @@ import "strings"
 // statusRecord is one recipient's group of a message/delivery-status part, RFC 3464 section 2.3.
 type statusRecord struct {
 	final, original, actual string
-	action, status          string
+	action, status, comment string
 	diagnostic, remote      string
 	lastAttempt, retryUntil string
 	part, off, diagOff      int // where the group and its diagnostic stand in the decoded part
@@ -111,6 +111,9 @@ func (w *walk) readStatusText(text string, i int) statusReport {
 			rec.action = lower(firstWord(val()))
 		case fStatus:
 			rec.status = val()
+			if _, comment, ok := strings.Cut(rec.status, "("); ok { // "5.4.4 (Illegal host/domain name found)"
+				rec.comment = strings.TrimSuffix(comment, ")")
+			}
 		case fDiagnostic:
 			if rec.diagnostic == "" {
 				rec.diagnostic, rec.diagOff, rec.diagRaw = typedValue(val()), off, raw

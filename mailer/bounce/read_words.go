@@ -126,7 +126,7 @@ func (w *walk) senders(m *Mail, level int) []string {
 // proseReports reads a notice without a machine-readable part.
 func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate, level int) {
 	senders := w.senders(m, level)
-	chosen := choose(cands, senders)
+	chosen := n.choose(cands, senders)
 	chosen = w.mergeFailed(h, chosen)
 	action := proseAction(h, n)
 	if len(chosen) == 0 {
@@ -200,7 +200,7 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead, alone bo
 	if c.diag >= 0 {
 		at = c.diag
 		f.diagnostic = n.multiline(at)
-		if c.rank == rankProse && !smtpCode(f.diagnostic) && enhancedCode(f.diagnostic) == "" {
+		if c.rank <= rankSentence && !smtpCode(f.diagnostic) && enhancedCode(f.diagnostic) == "" {
 			f.diagnostic, f.because = n.replyLine(n.evidence(at), n.lines[at].text)
 			return
 		}
@@ -409,7 +409,7 @@ func (n *notice) telling(a, b int) string {
 	var s strings.Builder
 	for i := a; i < b; i++ {
 		l := &n.lines[i]
-		if l.blank() || l.tags&(tagFinal|tagDelayed|tagContact) != 0 && l.tags&(tagSaid|tagFailed) == 0 && !hasCode(l.text) {
+		if l.blank() || isBoilerplate(l) {
 			continue
 		}
 		if s.Len() > 0 {
@@ -418,6 +418,14 @@ func (n *notice) telling(a, b int) string {
 		s.WriteString(clip(l.text, 2*maxDiagnostic))
 	}
 	return s.String()
+}
+
+// isBoilerplate recognises lines that notices of one program all hold, whatever happened.
+func isBoilerplate(l *line) bool {
+	if l.tags&tagSaid != 0 || hasCode(l.text) {
+		return false
+	}
+	return l.tags&tagFinal != 0 || l.tags&(tagDelayed|tagContact) != 0 && l.tags&tagFailed == 0
 }
 
 // texts is around for words that are at hand.
