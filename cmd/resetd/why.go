@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resetd/resetd/diag"
+	"github.com/resetd/resetd/internal/api"
+	"github.com/resetd/resetd/internal/api/words"
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// whyCmd is `resetd why`: the verdict in the terminal.
+func whyCmd() *cobra.Command {
+	var q api.WhyBody
+	var d *door
+	cmd := ours(&cobra.Command{
+		Use: "why LOGIN", Short: "why did the mail not arrive, and what now?", Args: cobra.ExactArgs(1),
+		Long: "Says for each realm that knows LOGIN, or was asked for it, what happened to the newest reset, whether a resend helps, who does what now, and how we know. In place of LOGIN a reset's id (rst_…) asks about that one.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.client(cmd)
+			if err != nil {
+				return err
+			}
+			if _, err := ledger.ParseResetID(args[0]); err == nil {
+				q.Reset = args[0]
+			} else {
+				q.Login = args[0]
+			}
+			cases, err := c.Why(cmd.Context(), q)
+			if err != nil {
+				return d.failed(err)
+			}
+			if d.json {
+				return printJSON(cmd, api.Cases{Cases: cases})
+			}
+			p := printerFor(cmd)
+			for i, c := range cases {
+				if i > 0 {
+					fmt.Fprintf(p.w, "\n%s\n\n", strings.Repeat("─", columns))
+				}
+				p.printCase(c)
+			}
+			return nil
+		},
+	})
+	d = clientFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&q.Realm, "realm", "", "only this `REALM`")
+	f.StringVar(&q.Page, "page", "", "`URL` where the person asked: whose page is it?")
+	return cmd
+}
+
+// printCase tells a case in the order in which somebody on the phone needs it.
+func (p *printer) printCase(c diag.Case) {
+	v := c.Verdict
+	place := c.Realm
+	if place == "" {
+		place = "no realm of ours"
+	}
+	head := c.Login + " · " + place
+	if c.Account != nil {
+		head += " · account " + strings.ReplaceAll(string(c.Account.State), "_", " ")
+	}
+	p.text("", head)
+	fmt.Fprintln(p.w)
+	p.strong(v.Says)
+	p.text("", fmt.Sprintf("%s. %s. (%s)", words.Blame(v.Blame), words.Confidence(v.Confidence), v.Cause))
+
+	p.heading(words.Helps(v.Resend.Helps) + ".")
+	if v.Resend.Because != "" {
+		p.text("", v.Resend.Because)
+	}
+	if !v.Resend.NotBefore.IsZero() {
+		p.text("", "Not before "+words.Time(v.Resend.NotBefore)+".")
+	}
+	if c.Incident != nil {
+		p.heading("Incident")
+		p.text("", c.Incident.Says)
+	}
+	if len(v.Actions) > 0 {
+		p.heading("What to do now")
+		for i, a := range v.Actions {
+			p.item(fmt.Sprintf("%3d. ", i+1), words.Who(a.Who)+": "+a.Do)
+		}
+	}
+	if v.TellUser != "" {
+		p.heading("What to tell the user")
+		p.text("  | ", v.TellUser)
+	}
+	if len(v.Evidence) > 0 {
+		p.heading("How we know")
+		for _, e := range v.Evidence {
+			p.item("  - ", strings.TrimSpace(words.Time(e.At)+"  "+e.Says))
+		}
+	}
+	if len(c.BlindSpots) > 0 {
+		p.heading("What we could not see")
+		for _, b := range c.BlindSpots {
+			p.item("  - ", b)
+		}
+	}
+	if len(c.Also) > 0 {
+		p.heading("What else it could be")
+		for _, a := range c.Also {
+			s := words.Confidence(a.Confidence) + ": " + a.Says + " (" + a.Cause + ")"
+			if a.SettledBy != "" {
+				s += " To settle it: " + a.SettledBy
+			}
+			p.item("  - ", s)
+		}
+	}
+	if len(c.Timeline) > 0 {
+		p.heading("Timeline")
+		for _, e := range c.Timeline {
+			p.item(fmt.Sprintf("  %-25s ", words.Time(e.At)), e.Says)
+		}
+	}
+	if c.Reset != "" {
+		fmt.Fprintln(p.w)
+		p.text("", "Reset "+string(c.Reset)+". To send it again: resetd resend "+string(c.Reset)+" -reason …")
+	}
+}
