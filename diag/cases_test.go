@@ -215,7 +215,7 @@ func checkCase(t *testing.T, in Input, c Case) {
 		sentences = append(sentences, a.Says)
 	}
 	for _, s := range sentences {
-		if strings.ContainsAny(s, "{}|") || strings.Contains(s, "  ") || strings.Contains(s, " .") || strings.Contains(s, "/r/") {
+		if strings.ContainsAny(s, "{}|") || strings.Contains(s, "  ") || strings.Contains(s, " .") || strings.Contains(s, "..") || strings.Contains(s, "/r/") {
 			t.Errorf("badly worded: %q", s)
 		}
 	}

@@ -102,7 +102,9 @@ func (v *view) verdict(f finding) Verdict {
 		out.Resend.NotBefore = f.notBefore.UTC()
 	}
 	for _, a := range row.Actions {
-		out.Actions = append(out.Actions, Action{Who: a.Who, Do: w.fill(a.Do), Call: v.call(a.Call, w)})
+		if do := w.fill(a.Do); do != "" {
+			out.Actions = append(out.Actions, Action{Who: a.Who, Do: do, Call: v.call(a.Call, w)})
+		}
 	}
 	out.Evidence = v.evidence(f.facts)
 	return out

@@ -147,7 +147,7 @@ func saysAttempted(a *ledger.Attempt) string {
 	}
 	host := or(a.Host, "the host")
 	if a.Smart {
-		host = "our relay " + a.Host
+		host = "our relay" + led(" ", a.Host)
 	}
 	var s string
 	switch a.Outcome {
@@ -170,8 +170,10 @@ func saysAttempted(a *ledger.Attempt) string {
 	default:
 		s = "A try ended"
 	}
-	if a.Stage != "" && a.Outcome != ledger.Accepted {
-		s += " at " + a.Stage
+	switch a.Outcome {
+	case ledger.Accepted, ledger.Ambiguous, ledger.NoHost, ledger.NoDNS:
+	default:
+		s += led(" at ", a.Stage)
 	}
 	if r := replyText(a); r != "" && a.Outcome != ledger.Accepted {
 		s += ": " + r
@@ -257,8 +259,9 @@ func saysReported(f ledger.Fact) string {
 		"done": "the application stored the new password", "failed": "the application did not store the new password",
 	}[f.Report.Kind]
 	s := "Reported" + led(" by ", f.By) + ": " + or(kind, "something of a kind without words here")
-	if f.Report.Detail != "" {
-		s += " (" + quote(f.Report.Detail) + ")"
+	s += led(" (", quote(f.Report.Detail), ")")
+	if f.Report.Revived {
+		s += "; the link works once more"
 	}
 	return s + "."
 }

@@ -106,6 +106,7 @@ func quote(s string) string {
 	if len(s) > 4*maxQuote {
 		s = s[:4*maxQuote]
 	}
+	s = strings.TrimRight(s, ". ") // a sentence of ours goes on after it
 	if plain(s) {
 		return s
 	}

@@ -176,6 +176,9 @@ func (v *view) values() vars {
 	if r := v.in.Realm; r != nil {
 		w["realm"], w["role"] = r.Name, r.RequiredRole
 		w["pages"] = strings.Join(r.Pages, ", ")
+		if r.Login == realm.LoginSSO || r.Login == realm.LoginDirectory {
+			w["hide"] = or(w["pages"], "the pages of this realm")
+		}
 		w["sender_domain"] = domainOf(r.From)
 		if len(r.Pages) > 0 {
 			w["right"] = r.Pages[0]
