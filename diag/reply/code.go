@@ -95,6 +95,21 @@ func findCode(s string) (code, end int) {
 	return 0, 0
 }
 
+// quoted returns where a remote host's own words begin in a report that glosses them first ("failed, 5.1.1 (bad destination mailbox
+// address), smtp; 553 Relaying disallowed"); 0 when nothing is glossed. RFC 3464 section 2.3.6 names the type before the semicolon.
+func quoted(s string) int {
+	const mark = "smtp;"
+	for i := 0; i+len(mark) < len(s) && i < maxText; i++ {
+		if s[i]|0x20 == 's' && hasFold(s[i:], mark) && (i == 0 || !isAlnum(s[i-1])) {
+			if code, _ := findCode(s[i+len(mark):]); code != 0 {
+				return i + len(mark)
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
 // introduced tells whether the text before a number announces a reply: a colon, a quote, or the beginning of a line.
 func introduced(before string) bool {
 	before = strings.TrimRight(before, " \t")

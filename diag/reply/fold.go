@@ -71,13 +71,13 @@ func isLittle(w []byte) bool {
 	return false
 }
 
-// fold reads s into f.
-func (f *folded) fold(s string) {
+// fold reads s into f, from the offset start on.
+func (f *folded) fold(s string, start int) {
 	f.reset()
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
-	for i := 0; i < len(s); {
+	for i := start; i < len(s); {
 		c := s[i]
 		switch {
 		case 'a' <= c && c <= 'z':

@@ -209,7 +209,7 @@ func (b *Book) Read(r Reply) Reading {
 		g.Enhanced = findEnhanced(r.Text, end)
 	}
 	s := b.scratch()
-	s.fold.fold(r.Text)
+	s.fold.fold(r.Text, quoted(r.Text))
 	b.scan(s)
 	g.Provider = b.providerOf(r, s)
 

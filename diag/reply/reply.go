@@ -94,7 +94,7 @@ func Provider(host, banner, text string) string {
 	s := b.scratch()
 	defer b.release(s)
 	for _, t := range [2]string{banner, text} {
-		s.fold.fold(t)
+		s.fold.fold(t, 0)
 		b.scan(s)
 		if s.provider > 0 {
 			return b.providers[s.provider-1]

@@ -224,7 +224,7 @@ func foldPhrase(p string) (string, error) {
 			continue
 		}
 		var g folded
-		g.fold(w)
+		g.fold(w, 0)
 		f.emitString(strings.TrimSpace(string(g.text)), 0)
 	}
 	f.endWord(0)

@@ -9,7 +9,7 @@ import (
 
 // Replies in common wordings mean what people take them for.
 func TestWordings(t *testing.T) {
-	b, err := os.ReadFile("testdata/wordings.txt")
+	b, err := os.ReadFile(wordings())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestWordings(t *testing.T) {
 		if p, rest, ok := strings.Cut(strings.TrimPrefix(text, "["), "] "); ok && text[0] == '[' {
 			text, r.Provider = rest, p
 		}
-		if i := strings.LastIndexByte(text, '|'); i >= 0 && known(Reason(text[i+1:])) {
+		for i := strings.LastIndexByte(text, '|'); i >= 0 && known(Reason(text[i+1:])); i = strings.LastIndexByte(text, '|') {
 			want, text = want+"|"+text[i+1:], text[:i]
 		}
 		r.Text = text
@@ -30,4 +30,11 @@ func TestWordings(t *testing.T) {
 			t.Errorf("wordings.txt:%d: %s by %q (%s), want %s: %s", n+1, got.Reason, got.Rule, got.Because.Text, want, text)
 		}
 	}
+}
+
+func wordings() string {
+	if p := os.Getenv("WORDINGS"); p != "" {
+		return p
+	}
+	return "testdata/wordings.txt"
 }
