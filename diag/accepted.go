@@ -62,7 +62,7 @@ func arrived(v *view) []finding {
 	if held.ID != "" {
 		say("accepted.quarantined", Likely, held)
 	}
-	if f, ok := lastReturn(m, ledger.Complained, ""); ok {
+	if f, ok := lastReturn(m, ledger.Complained, ""); ok && (f.Return.Action == "" || f.Return.Action == "complaint") {
 		say("accepted.junk", Likely, f)
 	}
 	if lost.ID != "" && junk.ID == "" && held.ID == "" {

@@ -22,8 +22,8 @@ func (v *view) findings() []finding {
 	for _, rule := range []func(*view) []finding{
 		closedAccount, seenAfterChange, accountDoor, severalAccounts,
 		pageFailed, visited, changed,
-		refused, suppressedNow, notHandedOver, servers, port25,
-		otherMailbox, deadOnArrival, heldBack, mailStory, arrived,
+		refused, merged, suppressedNow, notHandedOver, servers, port25,
+		otherMailbox, deadOnArrival, heldBack, mailStory, unread, arrived,
 		otherRealm, otherPage, unknownLogin, secondaryAddress,
 		beyondRetention, nobodyAsked, silentDirectory, mailBefore, claims,
 	} {

@@ -34,8 +34,9 @@
 //
 // A finding is certain when a host, a directory, the application or our own record says it; likely when a person or an inference says it;
 // possible otherwise. When a sensor that the cause rests upon was blind in the window (for "no trace": the way back for bounces; for
-// "nobody asked": the intake), it is one step less sure, and the case lists what could not be seen. A returned mail that does not carry
-// our signed return path is a claim: it is listed as possible and is never the verdict.
+// "nobody asked": the intake), it is one step less sure, and the case lists what could not be seen. A returned mail that does not fit
+// ours in return path and recipient is a claim: it is listed as possible and decides nothing, except that one which names another
+// recipient tells of a forward.
 //
 // # Words
 //

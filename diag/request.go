@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,9 +11,6 @@ import (
 
 // refused: decided that no mail is sent. What the directory says now may have overtaken it: then another mail helps.
 func refused(v *view) []finding {
-	if v.asked != v.told {
-		return one(v.merged())
-	}
 	r := v.refusal
 	if r == nil {
 		return nil
@@ -71,12 +69,19 @@ func refused(v *view) []finding {
 	return one(f)
 }
 
-// merged: the ask came within the merge window of another one, whose mail serves both. It is the verdict while that mail has no story
-// of its own.
-func (v *view) merged() finding {
-	_, f := refusalOf(v.asked)
-	return finding{cause: "queue.merged", conf: Certain, rank: trace, facts: []ledger.Fact{f},
-		vars: vars{"t": v.at(v.asked.Asked.At), "first": v.at(v.told.Asked.At), "newest": v.at(v.told.Asked.At)}}
+// merged: two asks came shortly after one another, and one mail serves both. It is the verdict while that mail has no story of its own.
+// Of two asks in the same moment either may be the one that was merged.
+func merged(v *view) []finding {
+	if v.told == nil {
+		return nil
+	}
+	for _, r := range slices.Backward(v.in.Timeline.Resets) {
+		if refusal, f := refusalOf(r); refusal != nil && refusal.Why == ledger.WhyMerged && refusal.First == v.told.ID && r != v.told {
+			return one(finding{cause: "queue.merged", conf: Certain, rank: trace, facts: []ledger.Fact{f},
+				vars: vars{"t": v.at(r.Asked.At), "first": v.at(v.told.Asked.At), "newest": v.at(v.told.Asked.At)}})
+		}
+	}
+	return nil
 }
 
 // overtaken says how the directory's answer of now differs from the one of then; "" = it does not, or was not asked.

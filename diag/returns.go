@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/resetd/resetd/diag/reply"
@@ -19,9 +20,8 @@ func (v *view) returned(m *ledger.Message, f ledger.Fact) []finding {
 		out.cause, out.conf = reading.Cause, confidenceOf(reading)
 	}
 	if other := v.forwardedTo(m, r); other != "" {
-		forward := out
-		forward.cause, forward.conf, forward.vars = "recipient.forward_failed", Likely, out.vars.with("forward", other)
-		return one(forward)
+		out.cause, out.conf, out.vars["forward"] = "recipient.forward_failed", Likely, other
+		return one(out)
 	}
 	if out.cause == "recipient.forward_failed" {
 		out.vars["forward"] = quote(r.Recipient)
@@ -48,13 +48,11 @@ func exact(cause string) bool {
 	return known && cause != "accepted.returned" && cause != "recipient.refused_other" && !strings.HasPrefix(cause, "unknown.")
 }
 
-// forwardedTo names the recipient of a return that is not ours: the mailbox passes its mail on. "" = it is ours, or not stated.
+// forwardedTo names the recipient of a return that is not ours: the mailbox passes its mail on. "" = it is ours, or not stated. Hosts
+// rewrite addresses within one organisation, so only another domain counts, and not the tenant names of Exchange Online.
 func (v *view) forwardedTo(m *ledger.Message, r *ledger.Return) string {
-	if r.Recipient == "" || domainOf(r.Recipient) == "" {
-		return ""
-	}
-	g, ok := v.told.Generation(m.Gen)
-	if !ok || g.Address == "" || domainOf(g.Address) == domainOf(r.Recipient) {
+	theirs, ours := domainOf(r.Recipient), domainOf(v.sentTo[m.ID])
+	if theirs == "" || ours == "" || theirs == ours || strings.HasSuffix(theirs, "."+ours) || strings.HasSuffix(ours, "."+theirs) || strings.HasSuffix(theirs, ".onmicrosoft.com") {
 		return ""
 	}
 	return quote(r.Recipient)
@@ -81,23 +79,45 @@ func (v *view) delayed(m *ledger.Message) []finding {
 	return one(out)
 }
 
-// claims: returns without our signed return path. Anybody can write one; they are listed and never decide.
+// claims: returns that do not fit our mail in recipient or return path. They act on nothing, and decide only where they name another
+// recipient behind a mailbox that had taken the mail: a forward.
 func claims(v *view) []finding {
-	if v.mail == nil {
+	if v.mail == nil || v.told == nil {
 		return nil
 	}
 	var out []finding
 	for _, f := range v.mail.Returns {
-		if f.Event == ledger.Bounced && f.Return != nil && !f.Return.Matched && f.Return.Action != "delayed" {
-			cause := f.Return.Cause
-			if !exact(cause) {
-				cause = "accepted.returned"
-			}
-			out = append(out, finding{cause: cause, conf: Possible, rank: note, facts: []ledger.Fact{f},
-				vars: vars{"t": v.at(f.At), "host": or(f.Return.RemoteHost, f.Return.ReportedBy), "text": factText(f), "next": ""}})
+		r := f.Return
+		if f.Event != ledger.Bounced || r == nil || r.Matched || r.Action != "failed" {
+			continue
 		}
+		c := finding{cause: r.Cause, conf: Possible, rank: note, facts: append(v.lastAccepted(v.mail), f),
+			vars: vars{"t": v.at(f.At), "host": or(r.RemoteHost, r.ReportedBy), "text": factText(f), "next": ""}}
+		if other := v.forwardedTo(v.mail, r); other != "" {
+			c.cause, c.vars["forward"] = "recipient.forward_failed", other
+			if r.Source == "smtp" && v.mail.State == ledger.Sent {
+				c.conf, c.rank = Likely, mail // our receiver takes only return paths that we signed
+			}
+		}
+		if !exact(c.cause) {
+			c.cause = "accepted.returned"
+		}
+		out = append(out, c)
 	}
 	return out
+}
+
+// unread: something came back to our return path, and nothing in it could be read as a report.
+func unread(v *view) []finding {
+	if v.mail == nil || v.mail.State == ledger.IsFailed {
+		return nil
+	}
+	for _, f := range slices.Backward(v.mail.Returns) {
+		if f.Event == ledger.Bounced && f.Return != nil && f.Return.Action == "" {
+			return one(finding{cause: "unknown.unreadable_bounce", conf: Certain, rank: mail, facts: append(v.lastAccepted(v.mail), f), vars: vars{"t": v.at(f.At)}})
+		}
+	}
+	return nil
 }
 
 // servers: one host refuses what another one takes. Within a day both words stand; within a week it is an inference.

@@ -193,6 +193,12 @@ func saysReturn(f ledger.Fact) string {
 	switch f.Event {
 	case ledger.Complained:
 		s = "The recipient, or their mail service, marked the mail as spam"
+		switch r.Action {
+		case "unsubscribe":
+			s = "The recipient asked to be unsubscribed"
+		case "auth_failure":
+			s = "A host reports that the mail did not authenticate"
+		}
 	case ledger.AutoReplied:
 		s = "An automatic answer came: the mailbox lives"
 	case ledger.Confirmed:
@@ -208,15 +214,18 @@ func saysReturn(f ledger.Fact) string {
 		}
 	default:
 		s = "The mail came back"
-		if r.Action == "delayed" {
+		switch r.Action {
+		case "delayed":
 			s = "A report says that the mail is delayed"
+		case "":
+			s = "Something came back that could not be read"
 		}
 	}
 	s += led(" (reported by ", quote(r.ReportedBy), ")")
 	if f.Event == ledger.Bounced {
 		s += led(": ", factText(f))
-		if !r.Matched {
-			s += "; it does not carry our signed return path, so it is a claim only"
+		if !r.Matched && r.Action != "" {
+			s += "; it does not fit our mail in recipient or return path, so it is a claim only"
 		}
 	}
 	return s + "."
