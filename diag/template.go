@@ -112,15 +112,15 @@ func quote(s string) string {
 	}
 	var words []string
 	for w := range strings.FieldsFuncSeq(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		if strings.Contains(w, "/r/") {
-			w = "(link)"
-		}
 		w = strings.Map(func(r rune) rune {
 			if r == utf8.RuneError || unicode.Is(unicode.Cf, r) {
 				return -1
 			}
 			return r
 		}, w)
+		if strings.Contains(w, "/r/") { // only now: an invisible character may have stood inside
+			w = "(link)"
+		}
 		if w != "" {
 			words = append(words, w)
 		}
