@@ -96,9 +96,14 @@ func findCode(s string) (code, end int) {
 }
 
 // quoted returns where a remote host's own words begin in a report that glosses them first ("failed, 5.1.1 (bad destination mailbox
-// address), smtp; 553 Relaying disallowed"); 0 when nothing is glossed. RFC 3464 section 2.3.6 names the type before the semicolon.
+// address), smtp; 553 Relaying disallowed") or names the host that said it; 0 when nothing is glossed. RFC 3464 section 2.3.6 names the type before the semicolon.
 func quoted(s string) int {
 	const mark = "smtp;"
+	if strings.HasPrefix(s, "host ") { // Postfix: "host mx.corp.example[192.0.2.1] said: 550 …"
+		if i := strings.Index(s[:min(len(s), 300)], "said: "); i > 0 {
+			return i + len("said: ")
+		}
+	}
 	for i := 0; i+len(mark) < len(s) && i < maxText; i++ {
 		if s[i]|0x20 == 's' && hasFold(s[i:], mark) && (i == 0 || !isAlnum(s[i-1])) {
 			if code, _ := findCode(s[i+len(mark):]); code != 0 {
