@@ -62,8 +62,8 @@ type Report struct {
 	Action         Action       // "" only where feedback names a recipient
 	Status         string       // enhanced status code; the remote server's own code wins over x.0.0; "" = none
 	Code           int          // the remote server's SMTP code; 0 = not stated
-	Reason         reply.Reason // reply.ReasonUnknown when the text says nothing
-	Cause          string       // an id of the catalogue of causes
+	Reason         reply.Reason // reply.ReasonUnknown when the text says nothing; "delivered", "complaint" … where nothing failed
+	Cause          string       // an id of the catalogue of causes; "" = nothing failed
 	Permanent      bool         // another try of the same mail cannot help
 	RemoteHost     string       // who refused; "" = not stated
 	ReportingMTA   string       // who reports; "" = not stated

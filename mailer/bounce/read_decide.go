@@ -92,6 +92,9 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 	w.matching(m, level)
 	if m.Returned.From == "" && n.returned != "" {
 		m.Returned = returnedHeader(w.block(afterMark(n.returned)))
+		if id := m.Returned.MessageID; id != "" {
+			m.MessageIDs = addOnce(m.MessageIDs, id)
+		}
 	}
 	w.proseReports(m, h, n, cands, level)
 	m.Kind = kindOf(m.Reports)
@@ -267,7 +270,9 @@ func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []cand
 			f.recipient = c[0].addr
 		}
 	}
-	mine := func(c candidate) bool { return strings.EqualFold(c.addr, f.recipient) || strings.EqualFold(c.addr, f.original) }
+	mine := func(c candidate) bool {
+		return strings.EqualFold(c.addr, f.recipient) || strings.EqualFold(c.addr, f.original)
+	}
 	best := -1
 	for k, c := range cands {
 		if mine(c) && (best < 0 || !n.speaks(cands[best]) && n.speaks(c)) {

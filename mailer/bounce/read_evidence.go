@@ -99,7 +99,7 @@ func (w *walk) quoteLine(off int) reply.Because {
 // pieces returns parts of s that may stand unchanged in encoded text, the longest first, at most three.
 func pieces(s string) []string {
 	out := make([]string, 0, 3)
-	for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r >= 0x80 || r == '=' }) {
+	for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r >= 0x80 || strings.ContainsRune(`="<>&'`, r) }) {
 		f = strings.TrimSpace(f)
 		if len(f) > 60 {
 			f = f[:60]

@@ -61,15 +61,22 @@ func nextSecret(s string, from int) (start, end int) {
 	return -1, -1
 }
 
-// tokenRun counts the leading base64url letters, dots between them included: tokens are often made of such pieces.
+// tokenRun counts the leading base64url letters; dots between them count too, for tokens are often made of such pieces.
 func tokenRun(s string) int {
 	n := 0
 	for n < len(s) {
 		c := s[n]
+		if c == '.' && n > 0 && n+1 < len(s) && s[n-1] != '.' {
+			n++
+			continue
+		}
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '~') {
 			break
 		}
 		n++
+	}
+	for n > 0 && s[n-1] == '.' {
+		n--
 	}
 	return n
 }
@@ -80,9 +87,9 @@ func mixed(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= '0' && s[i] <= '9' {
 			digit = true
-		} else if s[i] != '-' && s[i] != '_' {
+		} else if isLetter(s[i]) {
 			letter = true
 		}
 	}
-	return digit && letter
+	return digit && letter && strings.Count(s, ".")*8 < len(s) // a host name has more dots
 }

@@ -43,6 +43,10 @@ func (w *walk) report(f finding, date time.Time) Report {
 		r.RemoteHost = strings.Clone(hostName(host))
 	}
 	_, _, own := hostWords(clip(f.diagnostic, 2*maxDiagnostic))
+	if !failing(r.Action) {
+		r.Reason, r.Status = reasonDelivered, strings.Clone(bestStatus(f.status, f.diagnostic))
+		return r
+	}
 	reading, words := w.meaning(f, r)
 	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
 	r.Status = bestStatus(f.status, f.diagnostic, reading.Enhanced, words)

@@ -236,6 +236,17 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead, alone bo
 		case first || tags&(tagDelayed|tagList|tagContact) == 0:
 			score = 1
 		}
+		if score == 3 && strings.HasSuffix(text, ":") { // "because:", and the reason in a paragraph of its own
+			next := end
+			for next < until && next < len(n.lines) && n.lines[next].blank() {
+				next++
+			}
+			more, z := n.paragraph(next, until)
+			text, end = text+" "+more, max(z, end)
+			if hasCode(more) {
+				score = 4
+			}
+		}
 		if first && own != "" {
 			text = own + " " + text
 			score = max(score, boolInt(score > 0)*2)
