@@ -125,7 +125,8 @@ func firstOf(m *ledger.Message, o ledger.Outcome) time.Time {
 }
 
 // noHost: DNS says that the domain does not exist, or that it takes no mail. Many resolvers give one answer for "no such name" and "no
-// address": then a name that an MX record holds tells that the domain exists, and for the domain itself both stay possible.
+// address": then a name that an MX record holds tells that the domain exists, and for the domain itself both stay possible. A reserved
+// name is said only where DNS holds nothing for it: private networks and tests do serve such names.
 func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
 	text, domain := strings.ToLower(a.Text), domainOf(v.address())
 	out.cause = "recipient.no_domain"
@@ -135,12 +136,12 @@ func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
 	case v.smart(a):
 		out.cause = "relay.unreachable" // the relay's own name is wrong
 		return one(out)
+	case has(text, "null mx", "accepts no mail", "takes no mail", "name no host", "would loop", "no mx"), a.Host != "" && domain != "" && !strings.EqualFold(a.Host, domain):
+		return one(service)
 	case reserved(domain):
 		out.cause = "recipient.reserved_domain"
 		service.cause, service.conf, service.rank = "recipient.no_domain", Possible, note
 		return []finding{out, service}
-	case has(text, "null mx", "accepts no mail", "takes no mail", "name no host", "would loop", "no mx"), a.Host != "" && domain != "" && !strings.EqualFold(a.Host, domain):
-		return one(service)
 	case has(text, "no address") && !has(text, "nxdomain"):
 		out.conf, service.conf, service.rank = Likely, Possible, note
 		return []finding{out, service}
@@ -148,8 +149,7 @@ func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
 	return one(out)
 }
 
-// reserved tells names that no public DNS will ever serve mail for (RFC 2606, RFC 6761, RFC 6762, RFC 7686, RFC 9476). It is asked
-// only when DNS has named no host: private networks and tests do serve them.
+// reserved tells names that no public DNS will ever serve mail for (RFC 2606, RFC 6761, RFC 6762, RFC 7686, RFC 9476).
 func reserved(domain string) bool {
 	for _, s := range []string{"test", "example", "invalid", "localhost", "local", "onion", "alt", "example.com", "example.net", "example.org"} {
 		if domain == s || strings.HasSuffix(domain, "."+s) {

@@ -91,8 +91,12 @@ func factText(f ledger.Fact) string {
 	if f.Return == nil {
 		return ""
 	}
-	if strings.Contains(f.Return.Diagnostic, f.Return.Status) {
-		return quote(f.Return.Diagnostic)
+	said := f.Return.Diagnostic
+	if kind, words, ok := strings.Cut(said, ";"); ok && strings.EqualFold(strings.TrimSpace(kind), "smtp") {
+		said = words // RFC 3464 section 2.3.6: the type of the diagnostic
 	}
-	return quote(f.Return.Status + " " + f.Return.Diagnostic)
+	if strings.Contains(said, f.Return.Status) {
+		return quote(said)
+	}
+	return quote(f.Return.Status + " " + said)
 }
