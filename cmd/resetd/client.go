@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/url"
 	"os"
 	"syscall"
 
@@ -38,6 +39,9 @@ func (d *door) client(cmd *cobra.Command) (*api.Client, error) {
 	}
 	if d.url == "" {
 		d.url = defaultURL
+	}
+	if u, err := url.Parse(d.url); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, wrongUsage(cmd, "the daemon's URL is none: set RESETD_URL or -url to something like %s", defaultURL)
 	}
 	if d.key == "" {
 		d.key = os.Getenv("RESETD_KEY")

@@ -64,7 +64,7 @@ func (p *printer) strong(s string) {
 	}
 }
 
-// item prints a paragraph behind a mark; its further lines stand under its first word.
+// item prints a paragraph behind a mark; its further lines stand under its first word. The mark is ours and printed as it is.
 func (p *printer) item(mark, s string) {
 	n := utf8.RuneCountInString(mark)
 	for i, l := range wrap(inert(s), columns-n) {
@@ -75,10 +75,15 @@ func (p *printer) item(mark, s string) {
 	}
 }
 
-// text prints a paragraph; line breaks of its own are kept.
-func (p *printer) text(indent, s string) {
-	for line := range strings.SplitSeq(s, "\n") {
-		p.item(indent, line)
+// text prints a paragraph, all of it behind an indent.
+func (p *printer) text(indent, s string) { p.item(indent, s) }
+
+// quote prints text to be handed on, with a mark before each line; line breaks of its own are kept.
+func (p *printer) quote(mark, s string) {
+	for paragraph := range strings.SplitSeq(s, "\n") {
+		for _, l := range wrap(inert(paragraph), columns-utf8.RuneCountInString(mark)) {
+			fmt.Fprintln(p.w, mark+l)
+		}
 	}
 }
 

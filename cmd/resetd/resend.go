@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func (d *door) printRefusal(cmd *cobra.Command, p *api.Problem) error {
 	}
 	out := printerFor(cmd)
 	out.strong("Nothing was sent. " + words.Helps(p.Resend.Helps) + ".")
-	out.text("", p.Detail)
+	out.text("", strings.ReplaceAll(p.Detail, "`force`", "-force"))
 	if p.Resend.Because != "" {
 		out.text("", p.Resend.Because)
 	}
@@ -77,10 +78,6 @@ func (d *door) printRefusal(cmd *cobra.Command, p *api.Problem) error {
 		for i, r := range p.Remedies {
 			out.item(fmt.Sprintf("%3d. ", i+1), words.Who(r.Who)+": "+r.Do)
 		}
-	}
-	if p.Code != "resend_impossible" {
-		fmt.Fprintln(out.w)
-		out.text("", "-force sends it all the same; the audit trail says so.")
 	}
 	return &exitError{code: exitBadNews}
 }

@@ -88,7 +88,7 @@ func (p *printer) printCase(c diag.Case) {
 	}
 	if v.TellUser != "" {
 		p.heading("What to tell the user")
-		p.text("  | ", v.TellUser)
+		p.quote("  | ", v.TellUser)
 	}
 	if len(v.Evidence) > 0 {
 		p.heading("How we know")
@@ -120,6 +120,7 @@ func (p *printer) printCase(c diag.Case) {
 	}
 	if c.Reset != "" {
 		fmt.Fprintln(p.w)
-		p.text("", "Reset "+string(c.Reset)+". To send it again: resetd resend "+string(c.Reset)+" -reason …")
+		p.text("", "Reset:         "+string(c.Reset))
+		p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
 	}
 }

@@ -15,7 +15,7 @@ func Helps(h diag.Helps) string {
 	case diag.HelpsOnce:
 		return "A resend is worth one try"
 	case diag.HelpsWait:
-		return "No resend now: it goes on by itself"
+		return "No resend now: wait"
 	case diag.HelpsAfterFix:
 		return "A resend helps once this is fixed"
 	case diag.HelpsAskAPerson:
