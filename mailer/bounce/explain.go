@@ -1,6 +1,8 @@
 package bounce
 
 import (
+	"strings"
+
 	"github.com/resetd/resetd/diag/reply"
 )
 
@@ -18,7 +20,8 @@ type Explained struct {
 
 // ExplainedReport is one recipient's report in the shape of the public contract.
 type ExplainedReport struct {
-	Recipient  string           `json:"recipient"`
+	Recipient  string           `json:"recipient"`        // whom the mail was sent to, where the report tells that apart
+	Final      string           `json:"final,omitempty"`  // whom it failed for, where aliases or forwards changed it
 	Action     Action           `json:"action,omitempty"` // "" only where a complaint names its recipient
 	Status     string           `json:"status"`
 	Reason     reply.Reason     `json:"reason"`
@@ -47,8 +50,12 @@ func Explain(file string, m Mail) Explained {
 		e.Because = &ExplainedBecause{m.Because.Line, m.Because.Text}
 	}
 	for _, r := range m.Reports {
+		recipient, final := r.Recipient, ""
+		if strings.Contains(r.Original, "@") {
+			recipient, final = r.Original, r.Recipient
+		}
 		e.Reports = append(e.Reports, ExplainedReport{
-			Recipient: r.Recipient, Action: r.Action, Status: r.Status, Reason: r.Reason, Cause: r.Cause, Host: r.RemoteHost,
+			Recipient: recipient, Final: final, Action: r.Action, Status: r.Status, Reason: r.Reason, Cause: r.Cause, Host: r.RemoteHost,
 			Diagnostic: r.Diagnostic, Because: ExplainedBecause{r.Because.Line, r.Because.Text},
 		})
 	}

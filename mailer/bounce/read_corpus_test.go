@@ -83,7 +83,7 @@ func isReported(kind string) bool {
 	return kind == "hard" || kind == "soft" || kind == "policy" || kind == "-"
 }
 
-func (s *score) file(f corpusFile, m Mail) {
+func (s *score) file(f corpusFile, m Explained) {
 	c := s.n
 	bounce := m.Kind == KindBounce && len(m.Reports) > 0
 	note := func(format string, args ...any) {
@@ -152,7 +152,7 @@ func (s *score) file(f corpusFile, m Mail) {
 		if alts[0] == "-" {
 			continue
 		}
-		var x Report
+		var x ExplainedReport
 		if bounce {
 			x = m.Reports[min(k, len(m.Reports)-1)]
 			for _, r := range m.Reports {
@@ -243,7 +243,7 @@ func TestCorpus(t *testing.T) {
 		if part != "" && (part == "held") != heldOut(f.name) {
 			continue
 		}
-		s.file(f, ReadBytes(f.mail))
+		s.file(f, Explain(f.name, ReadBytes(f.mail)))
 	}
 	for _, fl := range floors {
 		a, b := s.n[fl.part], s.n[fl.whole]

@@ -53,9 +53,11 @@ func (n *notice) candidates(domain string) []candidate {
 			continue
 		}
 		if strings.IndexByte(s, '@') < 0 {
-			if listed && l.tags&(tagList|tagFailed|tagReason|tagSaid) == 0 && domain != "" && isLocalPart(s) && since == 0 {
-				add(candidate{addr: s + "@" + domain, line: i, rank: rankListed, diag: -1})
-				continue
+			if listed && l.tags&tagList == 0 && domain != "" && since == 0 {
+				if name, rest := bareName(s); name != "" && (rest != "" || l.tags&(tagFailed|tagReason|tagSaid) == 0) {
+					add(candidate{addr: name + "@" + domain, line: i, rest: rest, rank: rankListed, diag: -1})
+					continue
+				}
 			}
 			if l.tags&tagList == 0 {
 				since++
@@ -256,7 +258,21 @@ func hasOrigin(s string) bool {
 	return strings.HasSuffix(s, "generated from") || strings.HasSuffix(s, "expanded from")
 }
 
-// isLocalPart reports whether a line is one bare name, as AOL and others list their own users.
+// bareName reads a line that is one bare name, as AOL and others list their own users, maybe with the reason behind it:
+// "joe (user unknown)", "joe    No such mailbox".
+func bareName(s string) (name, rest string) {
+	i := strings.IndexAny(s, " \t")
+	if i < 0 {
+		i = len(s)
+	}
+	name, rest = s[:i], s[i:]
+	if !isLocalPart(name) || rest != "" && !strings.HasPrefix(rest, "  ") && rest[0] != '\t' && !(strings.HasPrefix(rest, " (") && strings.HasSuffix(rest, ")")) {
+		return "", ""
+	}
+	return name, strings.Trim(rest, " \t()")
+}
+
+// isLocalPart reports whether s can be a local part and is not a word with punctuation.
 func isLocalPart(s string) bool {
 	if len(s) < 2 || len(s) > 64 || strings.HasSuffix(s, ".") {
 		return false

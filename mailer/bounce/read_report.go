@@ -42,12 +42,12 @@ func (w *walk) report(f finding, date time.Time) Report {
 		host, _, _ := hostWords(clip(f.diagnostic, 2*maxDiagnostic))
 		r.RemoteHost = strings.Clone(hostName(host))
 	}
-	_, _, own := hostWords(clip(f.diagnostic, 2*maxDiagnostic))
 	if !failing(r.Action) {
 		r.Reason, r.Status = reasonDelivered, strings.Clone(bestStatus(f.status, f.diagnostic))
 		return r
 	}
 	reading, words := w.meaning(f, r)
+	_, _, own := hostWords(words)
 	r.Reason, r.Cause, r.Permanent, r.Code = reading.Reason, reading.Cause, reading.Permanent, reading.Code
 	r.Status = bestStatus(f.status, f.diagnostic, reading.Enhanced, words)
 	if r.Status == "" || vague(r.Status) {
@@ -76,7 +76,7 @@ func ranOutOfTime(r Report, words string) bool {
 		return false
 	}
 	return containsAny(lower(words), "timed out", "timeout", "time out", "did not accept our requests to connect", "not reachable",
-		"unreachable", "too long", "expired")
+		"unreachable", "not responding", "not delivered within", "too long", "expired")
 }
 
 // meaning asks diag/reply: the host's own words first, then what stands around them, then the status alone. It also
@@ -93,7 +93,11 @@ func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 		return reply.Read(reply.Reply{Host: host, Stage: stage, Enhanced: enhanced, Text: words})
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
-	best := ask(enhancedCode(f.status), own)
+	status := enhancedCode(f.status)
+	if strings.HasSuffix(status, ".5.0") && !hasWords(own) {
+		status = "" // "other protocol status": what sendmail writes for want of anything better
+	}
+	best := ask(status, own)
 	if !hasWords(own) {
 		best.Confidence = reply.Possible // a status alone is the reporter's shorthand; words around it know better
 	}

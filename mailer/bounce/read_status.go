@@ -102,7 +102,7 @@ func (w *walk) readStatusText(text string, i int) statusReport {
 		case fArrival:
 			rep.arrival = val()
 		case fFinal:
-			rec.final = statusAddress(val())
+			rec.final = statusAddress(unfold(raw)) // as stated: encoded words have no place in an address (RFC 2047 section 5)
 		case fOriginal:
 			rec.original = statusAddress(val())
 		case fActual:

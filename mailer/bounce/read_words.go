@@ -268,25 +268,36 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead, alone bo
 		}
 	}
 	if best == "" { // "they do not accept mail from you:", and then the address
-		start := at
-		for start > 0 && n.lines[start-1].blank() {
-			start--
-		}
-		end := start
-		for start > 0 && !n.lines[start-1].blank() {
-			start--
-		}
-		if n.tagsIn(start, end)&(tagFinal|tagDelayed) == 0 {
-			best = n.join(start, end)
-		}
-		if best != "" {
-			bestAt = start
-		}
+		best, bestAt = n.above(at)
 	}
 	f.diagnostic = best
 	if best != own {
 		f.because = n.evidence(bestAt)
 	}
+}
+
+// above returns the nearest paragraph over line at that may tell why, and its first line: not one that only announces
+// the list, nor one that every notice holds.
+func (n *notice) above(at int) (string, int) {
+	for range 4 {
+		end := at
+		for end > 0 && n.lines[end-1].blank() {
+			end--
+		}
+		start := end
+		for start > 0 && !n.lines[start-1].blank() {
+			start--
+		}
+		if start == end {
+			break
+		}
+		tags := n.tagsIn(start, end)
+		if tags&(tagFinal|tagDelayed) == 0 && (tags&tagList == 0 || tags&tagSaid != 0) {
+			return n.join(start, end), start
+		}
+		at = start
+	}
+	return "", 0
 }
 
 // evidence quotes a line of the notice.
