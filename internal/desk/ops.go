@@ -72,7 +72,8 @@ func (d *Desk) Pause(ctx context.Context, a Actor, route, reason string) error {
 	if err := d.Authorise(ctx, a, DoPause, route, reason, false); err != nil {
 		return err
 	}
-	return d.Store.Pause(ctx, route, store.Hold{By: a.Name, Reason: reason, Since: d.now()})
+	_, err := d.Store.Pause(ctx, route, store.Hold{By: a.Name, Reason: reason, Since: d.now()})
+	return err
 }
 
 // Resume lets sending go on.

@@ -56,7 +56,7 @@ func (d *Desk) Why(ctx context.Context, a Actor, q Question) ([]diag.Case, error
 	return []diag.Case{c}, nil
 }
 
-// caseOf is the case of one reset, as if none had been asked after it.
+// caseOf is the case of one reset, whatever was asked after it.
 func (d *Desk) caseOf(ctx context.Context, a Actor, at store.Place, r *ledger.Reset, page string) (diag.Case, error) {
 	login := ""
 	if r.Asked.Ask != nil {
@@ -71,23 +71,11 @@ func (d *Desk) caseOf(ctx context.Context, a Actor, at store.Place, r *ledger.Re
 		if v.realm.Name != at.Realm {
 			continue
 		}
-		v.facts = slices.DeleteFunc(v.facts, func(f ledger.Fact) bool { return laterReset(f, r, v.facts) })
-		return diag.Diagnose(sight.input(d, v, d.pageOf(a, page))), nil
+		in := sight.input(d, v, d.pageOf(a, page))
+		in.Reset = r.ID
+		return diag.Diagnose(in), nil
 	}
 	return diag.Case{}, store.ErrNotFound // its realm is no longer configured
-}
-
-// laterReset says whether a fact belongs to a reset that was asked after r.
-func laterReset(f ledger.Fact, r *ledger.Reset, all []ledger.Fact) bool {
-	if f.Reset == "" || f.Reset == r.ID {
-		return false
-	}
-	for _, g := range all {
-		if g.Reset == f.Reset && g.Event == ledger.Requested {
-			return g.At.After(r.Asked.At)
-		}
-	}
-	return false
 }
 
 func (d *Desk) pageOf(a Actor, page string) *diag.Page {

@@ -28,45 +28,40 @@ type Hold struct {
 // houseFacts bounds the list of facts that belong to no ledger.
 const houseFacts = 10000
 
-// Pause holds sending on a route; "" = on all. A pause that is in force already is left as it is.
-func (s *Store) Pause(ctx context.Context, route string, h Hold) error {
+// KEYS 1 pause, 2 house facts · ARGV 1 route, 2 hold (” = resume), 3 fact, 4 facts kept. Holds or resumes a route and writes the fact, if
+// that changes anything; returns 1 or 0.
+var pauseScript = newScript(`
+local changed
+if ARGV[2] ~= '' then changed = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+else changed = redis.call('HDEL', KEYS[1], ARGV[1]) end
+if changed == 1 then
+  redis.call('RPUSH', KEYS[2], ARGV[3])
+  redis.call('LTRIM', KEYS[2], -ARGV[4], -1)
+end
+return changed`)
+
+// Pause holds sending on a route; "" = on all. A pause that is in force already is left as it is; false says so.
+func (s *Store) Pause(ctx context.Context, route string, h Hold) (bool, error) {
 	body, err := json.Marshal(h)
 	if err != nil {
-		return err
+		return false, err
 	}
-	rows, err := encode([]ledger.Fact{{ID: ledger.NewEventID(), At: h.Since, Event: ledger.Paused, By: h.By, Reason: h.Reason, Delay: &ledger.Delay{Why: "paused", Route: route}}})
-	if err != nil {
-		return err
-	}
-	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSetNX(ctx, pauseKey, route, body)
-		p.RPush(ctx, houseKey, rows...)
-		p.LTrim(ctx, houseKey, -houseFacts, -1)
-		return nil
-	})
-	if err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return s.hold(ctx, route, body, ledger.Fact{ID: ledger.NewEventID(), At: h.Since, Event: ledger.Paused, By: h.By, Reason: h.Reason})
 }
 
 // Resume lets sending go on, on a route or ("") on all; false = it was not held.
 func (s *Store) Resume(ctx context.Context, route, by, reason string) (bool, error) {
-	rows, err := encode([]ledger.Fact{{ID: ledger.NewEventID(), At: s.Now(), Event: ledger.Resumed, By: by, Reason: reason, Delay: &ledger.Delay{Why: "paused", Route: route}}})
+	return s.hold(ctx, route, nil, ledger.Fact{ID: ledger.NewEventID(), At: s.Now(), Event: ledger.Resumed, By: by, Reason: reason})
+}
+
+func (s *Store) hold(ctx context.Context, route string, body []byte, f ledger.Fact) (bool, error) {
+	f.Delay = &ledger.Delay{Why: "paused", Route: route}
+	rows, err := encode([]ledger.Fact{f})
 	if err != nil {
 		return false, err
 	}
-	var del *redis.IntCmd
-	_, err = s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		del = p.HDel(ctx, pauseKey, route)
-		p.RPush(ctx, houseKey, rows...)
-		p.LTrim(ctx, houseKey, -houseFacts, -1)
-		return nil
-	})
-	if err != nil {
-		return false, unavailable(err)
-	}
-	return del.Val() > 0, nil
+	v, err := s.commit(ctx, pauseScript, []string{pauseKey, houseKey}, route, body, rows[0], houseFacts)
+	return asInt(v) == 1, err
 }
 
 // Holds gives the pauses in force by route; "" is the one of all sending.
