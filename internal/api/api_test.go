@@ -3,13 +3,16 @@ package api
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/internal/store"
 )
 
 // The main job over HTTP: ask, send, why, inspect, redeem once, outcome.
@@ -41,6 +44,32 @@ func TestAReset(t *testing.T) {
 	}
 	if r := w.as(desk.Support, "GET", "/v1/resets/"+string(id), ""); r.field(t, "state") != "redeemed" {
 		t.Errorf("reset afterwards: %s", r.body)
+	}
+}
+
+// 200 parallel redeems of one token through two APIs on one store: exactly one gets it, the others are told that it was used.
+func TestRedeemExactlyOnce(t *testing.T) {
+	w := newWorld(t)
+	w.ask()
+	body := fmt.Sprintf(`{"token":%q,"realm":"shop"}`, w.send(taken))
+	apis := []http.Handler{New(w.opts), New(w.opts)}
+	codes := make(chan int, 200)
+	for i := range 200 {
+		go func() {
+			req := httptest.NewRequest("POST", "/v1/tokens/redeem", strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+secretOf(desk.App))
+			req.Header.Set("Content-Type", "application/json")
+			rec := httptest.NewRecorder()
+			apis[i%2].ServeHTTP(rec, req)
+			codes <- rec.Code
+		}()
+	}
+	count := map[int]int{}
+	for range 200 {
+		count[<-codes]++
+	}
+	if count[200] != 1 || count[410] != 199 {
+		t.Errorf("answers by status: %v", count)
 	}
 }
 
@@ -211,6 +240,10 @@ func TestHealth(t *testing.T) {
 	if r := w.try("GET", "/readyz", "", ""); r.status != 503 || r.code(t) != "not_ready" || !strings.Contains(r.body, "no worker yet") {
 		t.Errorf("not ready: %d %s", r.status, r.body)
 	}
+	notReady = &store.Unavailable{Err: errors.New("dial tcp 192.0.2.9:6379")}
+	if r := w.try("GET", "/readyz", "", ""); r.status != 503 || strings.Contains(r.body, "192.0.2.9") {
+		t.Errorf("store down: %d %s", r.status, r.body)
+	}
 	if r := w.try("GET", "/healthz", "", ""); r.status != 200 {
 		t.Errorf("alive: %d", r.status)
 	}
@@ -252,6 +285,9 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	w.as(desk.App, "POST", "/v1/tokens/redeem", fmt.Sprintf(`{"token":%q,"realm":"shop"}`, tok))
 	w.as(desk.Admin, "POST", "/v1/suppressions/lookup", `{"address":"jo@shop.example"}`)
 	w.as(desk.Support, "POST", "/v1/resets/"+string(id)+"/resend", `{"reason":"jo called"}`)
+	w.opts.PublicURL = "http://127.0.0.1"
+	w.serve()
+	w.browser().signIn(desk.Support).submit("/console/find", "login", "jo@shop.example", "page", "https://shop.example/x").wants(200)
 	w.redis.SetError("down")
 	w.try("GET", "/r/"+tok, "", "")
 	w.as(desk.Support, "POST", "/v1/why", `{"login":"jo@shop.example"}`)
@@ -261,7 +297,7 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 			t.Errorf("the log holds %q:\n%s", secret, l)
 		}
 	}
-	for _, want := range []string{`"route":"GET /r/{token}"`, `"route":"POST /v1/why"`, `"key":"key-support"`, `"status":410`, `"route":"none"`} {
+	for _, want := range []string{`"route":"GET /r/{token}"`, `"route":"POST /v1/why"`, `"key":"key-support"`, `"status":410`, `"route":"none"`, `"route":"POST /console/find"`} {
 		if !strings.Contains(l, want) {
 			t.Errorf("the log has no %s:\n%s", want, l)
 		}

@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/resetd/resetd/internal/store"
 )
 
 // health serves what watches this process. None of it needs a key: it says nothing of anybody.
@@ -17,7 +20,11 @@ func (s *server) health() {
 		if s.Ready != nil {
 			if err := s.Ready(ctx); err != nil {
 				s.Log.Warn().Err(err).Msg("not ready")
-				writeProblem(w, &Problem{Status: http.StatusServiceUnavailable, Code: "not_ready", RetryAfter: 1, Detail: "Not ready: " + err.Error() + "."})
+				why := err.Error()
+				if down := (*store.Unavailable)(nil); errors.As(err, &down) {
+					why = "the store does not answer" // the error itself names hosts, and anybody may read this
+				}
+				writeProblem(w, &Problem{Status: http.StatusServiceUnavailable, Code: "not_ready", RetryAfter: 1, Detail: "Not ready: " + why + "."})
 				return
 			}
 		}

@@ -62,6 +62,38 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	}
 }
 
+// The bodies that are described have the fields that the server takes, which it names when it is sent another.
+func TestDescribedBodiesAreTheOnesTaken(t *testing.T) {
+	doc, _ := loadDescription(t)
+	w := newWorld(t)
+	for path, item := range doc.Paths.Map() {
+		op := item.Post
+		if op == nil || op.RequestBody == nil {
+			continue
+		}
+		var described, taken []string
+		for name := range op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+			described = append(described, name)
+		}
+		role := desk.Admin
+		if !strings.Contains(op.Description, "admin") {
+			role = desk.App
+		}
+		r := w.as(role, "POST", strings.Replace(path, "{id}", string(strangeReset), 1), `{"no such field":1}`)
+		_, list, _ := strings.Cut(r.field(t, "detail").(string), "It knows ")
+		for i, part := range strings.Split(list, "`") {
+			if i%2 == 1 {
+				taken = append(taken, part)
+			}
+		}
+		slices.Sort(described)
+		slices.Sort(taken)
+		if !slices.Equal(described, taken) {
+			t.Errorf("%s: described %v, taken %v", path, described, taken)
+		}
+	}
+}
+
 // The description at the root of the repository is the one that is served.
 func TestDescriptionAtTheRoot(t *testing.T) {
 	b, err := os.ReadFile("../../openapi.yaml")

@@ -82,6 +82,8 @@ func (p people) Lookup(_ context.Context, _, login string) (realm.Found, error) 
 	return realm.Found{}, nil
 }
 
+func keyHash(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
+
 // secretOf is the API key of a role in these tests.
 func secretOf(role desk.Role) string { return "secret-of-" + string(role) }
 
@@ -108,9 +110,9 @@ func newWorld(t *testing.T) *world {
 	w.opts = Options{Desk: w.desk, Log: zerolog.New(w.log), PublicURL: "https://reset.example",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "resetd_up 1\n") })}
 	for _, r := range []desk.Role{desk.App, desk.Support, desk.Admin, desk.Ops} {
-		w.opts.Keys = append(w.opts.Keys, Key{Name: "key-" + string(r), Role: r, SHA256: sha256.Sum256([]byte(secretOf(r)))})
+		w.opts.Keys = append(w.opts.Keys, Key{Name: "key-" + string(r), Role: r, SHA256: keyHash(secretOf(r))})
 	}
-	w.opts.Keys = append(w.opts.Keys, Key{Name: "key-narrow", Role: desk.App, Realms: []string{"community"}, SHA256: sha256.Sum256([]byte("secret-of-narrow"))})
+	w.opts.Keys = append(w.opts.Keys, Key{Name: "key-narrow", Role: desk.App, Realms: []string{"community"}, SHA256: keyHash("secret-of-narrow")})
 	w.serve()
 	return w
 }

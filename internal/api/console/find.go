@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/desk"
@@ -58,7 +59,11 @@ func (c *Console) noticed(v *visit, status int, b findBody, n *notice) {
 
 // searched reads the search form, which every form of the page carries along.
 func searched(v *visit) findBody {
-	return findBody{Login: v.form("login"), Realm: v.form("realm"), Page: v.form("page")}
+	b := findBody{Login: v.form("login"), Realm: v.form("realm"), Page: v.form("page")}
+	if b.Page != "" && !strings.Contains(b.Page, "://") {
+		b.Page = "https://" + b.Page // as people read it to each other on the phone
+	}
+	return b
 }
 
 // look fills in the cases.
