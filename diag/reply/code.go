@@ -95,21 +95,28 @@ func findCode(s string) (code, end int) {
 	return 0, 0
 }
 
-// quoted returns where a remote host's own words begin in a report that glosses them first ("failed, 5.1.1 (bad destination mailbox
-// address), smtp; 553 Relaying disallowed") or names the host that said it; 0 when nothing is glossed. RFC 3464 section 2.3.6 names the type before the semicolon.
+// quoted returns where a remote host's own words begin in a text of another: "host mx.corp.example[192.0.2.1] said: 550 …", "failed,
+// 5.1.1 (bad destination mailbox address), smtp; 553 Relaying disallowed". 0 = they are not told apart. What a host itself quotes, to
+// give a reason for its own words ("sender address rejected: unverified address: host x said: 550 …"), stays where it is.
 func quoted(s string) int {
-	const mark = "smtp;"
-	if strings.HasPrefix(s, "host ") { // Postfix: "host mx.corp.example[192.0.2.1] said: 550 …"
-		if i := strings.Index(s[:min(len(s), 300)], "said: "); i > 0 {
-			return i + len("said: ")
-		}
+	if len(s) > maxText {
+		s = s[:maxText]
 	}
-	for i := 0; i+len(mark) < len(s) && i < maxText; i++ {
-		if s[i]|0x20 == 's' && hasFold(s[i:], mark) && (i == 0 || !isAlnum(s[i-1])) {
-			if code, _ := findCode(s[i+len(mark):]); code != 0 {
-				return i + len(mark)
-			}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 'r' && strings.HasPrefix(s[i:], "rejected:"), c == 'v' && strings.HasPrefix(s[i:], "verif"):
 			return 0
+		case c|0x20 == 's' && (hasFold(s[i:], "smtp;") || hasFold(s[i:], "said: ")) && (i == 0 || !isAlnum(s[i-1])):
+			if code, _ := findCode(s[i+5:]); code != 0 {
+				return i + 5
+			}
+		case (c == '4' || c == '5') && codeAt(s, i) && i+3 < len(s):
+			if lineStart(s, i) && i < 8 {
+				return 0
+			}
+			if s[i+3] == '-' || s[i+3] == ' ' && (i+4 < len(s) && enhancedAt(s, i+4) > 0 || introduced(s[:i])) {
+				return i
+			}
 		}
 	}
 	return 0

@@ -53,10 +53,6 @@ func corpus(t testing.TB, path string) []judged {
 // TestCorpus computes what score.py does and holds the figures above a floor.
 func TestCorpus(t *testing.T) {
 	path := filepath.Join(shared(t), "corpora", "bounces", "replies.tsv")
-	if p := os.Getenv("REPLIES"); p != "" {
-		path = p
-	}
-	verbose := os.Getenv("REPLIES_V") != ""
 	var n, strict, lenient, answered, wrong, pn, pstrict, plenient int
 	for _, c := range corpus(t, path) {
 		got := Read(ParseLine(c.provider + "\t" + c.reply))
@@ -74,16 +70,25 @@ func TestCorpus(t *testing.T) {
 			pstrict += count(is)
 			plenient += count(may)
 		}
-		if verbose && !is {
-			mark := "strict"
-			if !may {
-				mark = "WRONG"
-			}
-			fmt.Printf("%s\t%s\t%s\t%s [%s]\t%s\t%s\n", mark, c.provider, strings.Join(c.want, "|"), got.Reason, got.Rule, got.Because.Text, c.reply)
+		if !may && testing.Verbose() {
+			t.Logf("%s, want %s: rule %q by %q: %s", got.Reason, strings.Join(c.want, "|"), got.Rule, got.Because.Text, c.reply)
 		}
 	}
 	t.Logf("replies: reason lenient %s strict %s; providers' lines lenient %s strict %s; answered %s, wrong though answered %s",
 		pct(lenient, n), pct(strict, n), pct(plenient, pn), pct(pstrict, pn), pct(answered, n), pct(wrong, answered))
+	for _, f := range []struct {
+		what  string
+		a, b  int
+		floor float64 // percent
+	}{
+		{"reason lenient", lenient, n, 97}, {"reason strict", strict, n, 92},
+		{"providers' lines lenient", plenient, pn, 95}, {"providers' lines strict", pstrict, pn, 86},
+		{"right of the answered", answered - wrong, answered, 98},
+	} {
+		if 100*float64(f.a) < f.floor*float64(f.b) {
+			t.Errorf("%s: %s, below the floor of %.0f %%", f.what, pct(f.a, f.b), f.floor)
+		}
+	}
 }
 
 // fromTests tells sources that are other programs' test suites; the rest are providers' own lines.

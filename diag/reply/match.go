@@ -209,7 +209,9 @@ func (b *Book) Read(r Reply) Reading {
 		g.Enhanced = findEnhanced(r.Text, end)
 	}
 	s := b.scratch()
-	s.fold.fold(r.Text, quoted(r.Text))
+	defer b.release(s)
+	start := quoted(r.Text)
+	s.fold.fold(r.Text, start)
 	b.scan(s)
 	g.Provider = b.providerOf(r, s)
 
@@ -223,6 +225,12 @@ func (b *Book) Read(r Reply) Reading {
 	}
 	b.byCodes(s, &q)
 	n := b.first(s, &q)
+	if start > 0 && (n < 0 || s.where[n].to == 0) { // the quoted words tell nothing: the words around them may
+		s.fold.fold(r.Text, 0)
+		b.scan(s)
+		b.byCodes(s, &q)
+		n = b.first(s, &q)
+	}
 	g.Permanent = q.code >= 500
 	if n < 0 {
 		g.Reason = ReasonUnknown
@@ -245,7 +253,6 @@ func (b *Book) Read(r Reply) Reading {
 			g.Because = fromCodes(r, &g)
 		}
 	}
-	b.release(s)
 	if g.Cause == "" {
 		g.Cause = usualCause(g.Reason, g.Permanent)
 	}

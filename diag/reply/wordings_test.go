@@ -9,7 +9,7 @@ import (
 
 // Replies in common wordings mean what people take them for.
 func TestWordings(t *testing.T) {
-	b, err := os.ReadFile(wordings())
+	b, err := os.ReadFile("testdata/wordings.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +30,4 @@ func TestWordings(t *testing.T) {
 			t.Errorf("wordings.txt:%d: %s by %q (%s), want %s: %s", n+1, got.Reason, got.Rule, got.Because.Text, want, text)
 		}
 	}
-}
-
-func wordings() string {
-	if p := os.Getenv("WORDINGS"); p != "" {
-		return p
-	}
-	return "testdata/wordings.txt"
 }
