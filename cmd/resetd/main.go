@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by the build, see Makefile.
+var version = "development"
+
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -40,8 +43,9 @@ func rootCmd() *cobra.Command {
 whose move it is, and whether sending again will help.
 
 Begin with:  resetd demo`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Version: version,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(demoCmd(), serveCmd(), configCmd(), keysCmd(),
