@@ -81,6 +81,7 @@ func FuzzDecode(f *testing.F) {
 		xtext(s)
 		utf8Addr(s)
 		param(s, "boundary")
+		parseDate(s)
 	})
 }
 

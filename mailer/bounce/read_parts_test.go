@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 func TestNextAddress(t *testing.T) {
@@ -105,6 +106,22 @@ func TestAddressForms(t *testing.T) {
 	} {
 		if got := statusAddress(c.in); got != c.want {
 			t.Errorf("statusAddress(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestParseDate(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"Mon, 23 Nov 2026 10:00:00 +0130", "2026-11-23T08:30:00Z"},
+		{"23 Nov 2026 10:00 GMT", "2026-11-23T10:00:00Z"},
+		{"Mon,23 Nov 26 10:00:00 -0800 (PST)", "2026-11-23T18:00:00Z"},
+		{"Fri, 3 Sep 99 1:02:03 EDT", "1999-09-03T05:02:03Z"},
+		{"3/09/2016 8:05:56 PM", "0001-01-01T00:00:00Z"},
+		{"Mon, 23 Nov 2026 25:00:00 +0000", "0001-01-01T00:00:00Z"},
+		{"", "0001-01-01T00:00:00Z"},
+	} {
+		if got := parseDate(c.in).Format(time.RFC3339); got != c.want {
+			t.Errorf("parseDate(%q) = %s, want %s", c.in, got, c.want)
 		}
 	}
 }

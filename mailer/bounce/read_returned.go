@@ -1,10 +1,6 @@
 package bounce
 
-import (
-	"net/mail"
-	"strings"
-	"time"
-)
+import "strings"
 
 // ownPrefix begins the header fields that our composer adds; they tell which message a returned mail was.
 const ownPrefix = "x-resetd-"
@@ -84,22 +80,4 @@ func addOnce(list []string, s string) []string {
 		}
 	}
 	return append(list, s)
-}
-
-// parseDate reads an RFC 5322 date, zero if it is none.
-func parseDate(s string) time.Time {
-	s = unfold(s)
-	if len(s) > 100 {
-		return time.Time{}
-	}
-	t, err := mail.ParseDate(s)
-	if err != nil {
-		if i := strings.IndexByte(s, '('); i > 0 {
-			t, err = mail.ParseDate(strings.TrimSpace(s[:i]))
-		}
-		if err != nil {
-			return time.Time{}
-		}
-	}
-	return t.UTC()
 }

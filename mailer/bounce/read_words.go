@@ -79,9 +79,9 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 	case h.report && (words || subject || len(cands) > 0):
 		return true
 	case h.daemon && !h.personal && subject:
-		return words || len(cands) > 0 || attached || h.subTags&tagFailed != 0
+		return attached || best >= rankTranscript || best >= rankSentence && strong || h.subTags&tagFailed != 0 || words && (h.null || h.autoSubmitted != "")
 	case h.daemon && !h.personal:
-		return strong && (best >= rankTranscript || attached || h.null && best > rankNone) || words && best >= rankTranscript && (attached || h.null)
+		return strong && (best >= rankTranscript || attached) || words && best >= rankTranscript && (attached || h.null)
 	case h.daemon:
 		return words && (best >= rankTranscript || attached)
 	case h.personal:
