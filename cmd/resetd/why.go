@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -69,7 +70,7 @@ func (p *printer) printCase(c diag.Case) {
 	p.strong(v.Says)
 	p.text("", fmt.Sprintf("%s. %s. (%s)", words.Blame(v.Blame), words.Confidence(v.Confidence), v.Cause))
 
-	p.heading(words.Helps(v.Resend.Helps) + ".")
+	p.heading(words.Headline(c) + ".")
 	if v.Resend.Because != "" {
 		p.text("", v.Resend.Because)
 	}
@@ -122,5 +123,8 @@ func (p *printer) printCase(c diag.Case) {
 		fmt.Fprintln(p.w)
 		p.text("", "Reset:         "+string(c.Reset))
 		p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
+	} else if v.Resend.Helps == diag.HelpsYes {
+		fmt.Fprintln(p.w)
+		p.text("", "Start one: resetd request LOGIN -realm "+cmp.Or(c.Realm, "REALM"))
 	}
 }

@@ -149,6 +149,8 @@ func TestConsoleStory(t *testing.T) {
 	b.wants(200, "A reset was started")
 	b.submit("/console/ask", "for_realm", "elsewhere", "login", "new@shop.example", "number", "x", "reason", "on the phone")
 	b.wants(200, "No reset was started", "no such realm")
+	b.submit("/console/find", "login", "nobody@nowhere.example")
+	b.wants(200, "A reset started from here will help", `name="for_realm" required`, "Start a reset")
 	b.submit("/console/find", "login", "").wants(400, "The login is empty")
 	b.get("/").submit("/console/find", "login", "jo@shop.example", "page", "community.example/login").wants(200, `value="https://community.example/login"`)
 }

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/token"
@@ -124,14 +125,15 @@ func linkHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-// page writes the page. target is where the form's answer leads: browsers hold redirects to form-action too.
+// page writes the page. target is where the form's answer leads. Some browsers hold every redirect after a form to form-action, and the
+// app's own page may redirect further (to www., to a sign-in): any https target is allowed, and a loopback one that is configured.
 func (s *server) page(w http.ResponseWriter, r *http.Request, status int, target string, p landingPage) {
 	h := w.Header()
 	linkHeaders(h)
 	form := "'none'"
 	if p.Button {
-		form = "'self'"
-		if target != "" {
+		form = "'self' https:"
+		if strings.HasPrefix(target, "http:") {
 			form += " " + target
 		}
 	}

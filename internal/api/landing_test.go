@@ -31,7 +31,7 @@ func TestLinkPage(t *testing.T) {
 			}
 		}
 	}
-	if csp := page.header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' https://shop.example;") || strings.Contains(csp, "unsafe") {
+	if csp := page.header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' https:;") || strings.Contains(csp, "unsafe") {
 		t.Errorf("policy: %s", csp)
 	}
 	press := w.try("POST", "/r/"+tok, "", "")

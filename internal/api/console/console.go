@@ -38,7 +38,7 @@ var files embed.FS
 func New(o Options) *Console {
 	c := &Console{Options: o, sessions: newSessions(), tries: newTries(), pages: map[string]*template.Template{}}
 	base := template.Must(template.New("").Funcs(template.FuncMap{
-		"helps": words.Helps, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
+		"headline": words.Headline, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
 	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "fault"} {

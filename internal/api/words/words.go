@@ -28,6 +28,14 @@ func Helps(h diag.Helps) string {
 	return "A resend will not help"
 }
 
+// Headline is Helps for a case: where nobody asked yet there is nothing to send again.
+func Headline(c diag.Case) string {
+	if c.Reset == "" && c.Verdict.Resend.Helps == diag.HelpsYes {
+		return "A reset started from here will help"
+	}
+	return Helps(c.Verdict.Resend.Helps)
+}
+
 // Tone is good, care or bad: how a headline of Helps is coloured.
 func Tone(h diag.Helps) string {
 	switch h {
