@@ -18,7 +18,7 @@ const cookieName = "resetd_session"
 const (
 	sessionLife = 8 * time.Hour
 	// maxSessions bounds the memory; the one that ends first makes room.
-	maxSessions = 10_000
+	maxSessions = 1_000
 )
 
 // session is somebody who signed in.
