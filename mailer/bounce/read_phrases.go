@@ -29,14 +29,13 @@ const (
 	tagVacation
 	tagAuto
 	tagChallenge
-	tagForward
 	tagComplaint
 	tagReason
 )
 
 func tagNamed(s string) tag {
 	for i, name := range []string{"failed", "delayed", "final", "list", "label", "said", "contact", "returned", "subject",
-		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "forward", "complaint", "reason"} {
+		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "complaint", "reason"} {
 		if s == name {
 			return 1 << i
 		}
@@ -56,7 +55,6 @@ type automaton struct {
 	classes int
 	next    []uint16 // state*classes + class
 	tags    []tag    // of all phrases that end in a state
-	length  []uint8  // of the longest phrase that ends in a state
 }
 
 // table returns the phrases, built at first use and never changed.
@@ -107,7 +105,6 @@ func build(list []phrase, search bool) automaton {
 	state := func() int {
 		a.next = append(a.next, make([]uint16, a.classes)...)
 		a.tags = append(a.tags, 0)
-		a.length = append(a.length, 0)
 		return len(a.tags) - 1
 	}
 	state()
@@ -125,7 +122,6 @@ func build(list []phrase, search bool) automaton {
 			s = int(a.next[k])
 		}
 		a.tags[s] |= p.tag
-		a.length[s] = max(a.length[s], uint8(len(p.text)))
 	}
 	if !search {
 		return a
@@ -156,25 +152,9 @@ func build(list []phrase, search bool) automaton {
 	return a
 }
 
-// tagsOf returns the tags of all phrases in s, and the longest phrase of the first tag in want that was found.
+// tagsOf returns the tags of all phrases in s.
 func (a *automaton) tagsOf(s string) tag {
-	var t tag
-	st := 0
-	blank := false
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == ' ' || c == '\t' || c == '\n' {
-			if blank {
-				continue
-			}
-			blank = true
-			c = ' '
-		} else {
-			blank = false
-		}
-		st = int(a.next[st*a.classes+int(a.class[c])])
-		t |= a.tags[st]
-	}
+	t, _ := a.run(0, s)
 	return t
 }
 
@@ -193,7 +173,7 @@ func (a *automaton) prefix(s string) tag {
 	return 0
 }
 
-// fold prepares text for the automaton: letters beyond ASCII become lower case, U+2019 and no-break blanks plain.
+// fold prepares text for the automaton: letters beyond ASCII become lower case. The automaton folds ASCII itself.
 func fold(s string) string {
 	if isASCII(s) {
 		return s
