@@ -129,7 +129,7 @@ func (x *mailgunEvent) event() (e Event, why string) {
 			s.code = 0 // Mailgun's numbers for "no host" and the like
 		}
 	}
-	s.label = "reason " + clean(string(x.Reason), 40)
+	s.label = drawer("reason", x.Reason)
 	switch x.Event {
 	case "accepted":
 		e.Kind = Processed

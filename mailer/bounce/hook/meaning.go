@@ -38,7 +38,8 @@ type said struct {
 	label  string // that drawer's name, for Because
 }
 
-// mean gives a failure event its reason, cause, codes and evidence.
+// mean gives a failure event its reason, cause, codes and evidence. A bounce that the host itself refused for good is permanent also
+// where the provider calls it soft: the provider speaks of the address, the host of the mail.
 func (e *Event) mean(s said) {
 	s.text = strings.TrimSpace(s.text)
 	// RFC 3464 section 2.3.6 writes "smtp; 550 …"; so do SES and Postmark.
@@ -60,12 +61,27 @@ func (e *Event) mean(s said) {
 	} else {
 		e.Reason, e.Cause, e.Because = r.Reason, r.Cause, diagnostic(r.Because.Text)
 	}
+	if e.Because == "" {
+		e.Because = s.label // also where its drawer says nothing: it is all there is
+	}
+	if e.Kind == Bounced && r.Permanent && e.Code >= 500 {
+		e.Permanent = true
+	}
 	if e.Reason == reply.ReasonUnknown {
 		e.Cause = e.nameless()
 	}
 	if e.Reason == reply.ReasonSuppressed && e.Kind == Bounced {
-		e.Kind, e.SuppressedAtProvider = Dropped, true // no host was asked
+		e.Kind, e.Permanent, e.SuppressedAtProvider = Dropped, true, true // no host was asked
 	}
+}
+
+// drawer names a provider's word as evidence: "bounceSubType General".
+func drawer(field string, value text) string {
+	v := clean(string(value), 40)
+	if v == "" {
+		return ""
+	}
+	return field + " " + v
 }
 
 // nameless is the cause of a failure whose reason nobody says.

@@ -32,12 +32,12 @@ func newPostmark(c Config) (*postmark, error) {
 
 // postmarkEvent is all kinds of records in one: they share most names.
 type postmarkEvent struct {
-	RecordType, ID, Type, MessageID, Email, Recipient                 text
-	Details, Description, Content                                     text
-	BouncedAt, DeliveredAt, ReceivedAt, ChangedAt, Inactive           text
-	Origin, SuppressSending, SuppressionReason, UserAgent text
-	Geo                                                               *struct{ IP text }
-	Metadata                                                          pairs
+	RecordType, ID, Type, MessageID, Email, Recipient       text
+	Details, Description, Content                           text
+	BouncedAt, DeliveredAt, ReceivedAt, ChangedAt, Inactive text
+	Origin, SuppressSending, SuppressionReason, UserAgent   text
+	Geo                                                     *struct{ IP text }
+	Metadata                                                pairs
 }
 
 func (p *postmark) read(_ context.Context, header http.Header, body []byte) (Batch, error) {
@@ -69,7 +69,7 @@ func (p *postmark) read(_ context.Context, header http.Header, body []byte) (Bat
 	if x.ID != "" {
 		given = string(x.RecordType) + "-" + string(x.ID)
 	}
-	e.ID = eventID(given, string(x.RecordType), string(x.MessageID), e.Recipient, string(when), string(x.Type))
+	e.ID = eventID(given, string(x.RecordType), string(x.MessageID), e.Recipient, string(when), string(e.Kind), string(x.Type))
 	b.Events = []Event{e}
 	return b, nil
 }
@@ -109,7 +109,7 @@ func (x *postmarkEvent) event() (e Event, why string) {
 			e.Kind, e.NowListed = Unsubscribed, true
 		default:
 			// What led to it (a bounce, a complaint) comes as a record of its own.
-			e.Kind, e.NowListed, e.Because = Listed, true, "SuppressionReason "+clean(string(x.SuppressionReason), 40)
+			e.Kind, e.NowListed, e.Because = Listed, true, drawer("SuppressionReason", x.SuppressionReason)
 		}
 	default:
 		return e, "a kind of record that we do not know"
@@ -175,12 +175,12 @@ func (x *postmarkEvent) bounce() (e Event, why string) {
 	e.Kind, e.Permanent = t.kind, t.permanent
 	switch t.kind {
 	case Bounced, Deferred, Dropped, Rejected:
-		e.mean(said{text: string(cmp.Or(x.Details, x.Description)), word: t.word, label: "Type " + clean(string(x.Type), 40)})
+		e.mean(said{text: string(cmp.Or(x.Details, x.Description)), word: t.word, label: drawer("Type", x.Type)})
 		e.SuppressedAtProvider = e.Reason == reply.ReasonSuppressed
 	default:
 		e.Diagnostic = diagnostic(string(cmp.Or(x.Details, x.Description)))
 		e.Reason, e.Cause = t.word.reason, t.word.cause
-		e.Because = "Type " + clean(string(x.Type), 40)
+		e.Because = drawer("Type", x.Type)
 	}
 	e.NowListed = x.Inactive.yes()
 	return e, ""

@@ -148,7 +148,7 @@ func (x *sendgridEvent) event() (e Event, why string) {
 		e.mean(said{text: string(words), status: enhanced(x.Status)})
 	case "bounce":
 		e.Kind = Bounced
-		s := said{text: string(words), status: enhanced(x.Status), label: "bounce_classification " + clean(string(x.Classification), 40)}
+		s := said{text: string(words), status: enhanced(x.Status), label: drawer("bounce_classification", x.Classification)}
 		switch x.Classification {
 		case "Invalid Address":
 			s.word = gone
@@ -161,12 +161,8 @@ func (x *sendgridEvent) event() (e Event, why string) {
 		case "Frequency or Volume Too High":
 			s.word = word{reply.ReasonRateLimited, "sender.low_reputation", false}
 		}
-		e.Permanent = true
+		e.Permanent = x.Type != "blocked" // blocked: the address is not at fault; mean says whether the mail is refused for good
 		e.mean(s)
-		if x.Type == "blocked" {
-			// The host refused this mail and SendGrid does not list the address: as lasting as the words say, no more.
-			e.Permanent = reply.Read(reply.Reply{Enhanced: e.Status, Code: e.Code, Text: string(words)}).Permanent
-		}
 		e.NowListed = x.Type != "blocked" && e.Kind == Bounced
 	case "dropped":
 		e.Kind, e.Permanent = Dropped, true

@@ -130,7 +130,7 @@ func (s *ses) events(body []byte, id string, at time.Time, b *Batch) error {
 		for _, r := range x.DelayedRecipients {
 			add(r.EmailAddress, x.Timestamp, Event{Kind: Deferred}).mean(said{
 				text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
-				word: sesDelayWord(string(x.DelayType)), label: "delayType " + clean(string(x.DelayType), 40),
+				word: sesDelayWord(string(x.DelayType)), label: drawer("delayType", x.DelayType),
 			})
 		}
 	case kind == "Reject" && ev.Reject != nil:
@@ -204,7 +204,7 @@ func (x *sesBounce) tell(e *Event, r sesRecipient) {
 	e.Permanent = x.BounceType == "Permanent"
 	s := said{
 		text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
-		label: "bounceSubType " + clean(string(x.BounceSubType), 40),
+		label: drawer("bounceSubType", x.BounceSubType),
 	}
 	switch x.BounceSubType {
 	case "Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient":

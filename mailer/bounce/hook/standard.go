@@ -131,17 +131,6 @@ type standardData struct {
 	Metadata   pairs
 }
 
-// lasting says whether another try of the same mail cannot help: as the sender says, else as the host does, else as the type does.
-func (d *standardData) lasting(t said) bool {
-	if d.Permanent != nil && *d.Permanent != "" {
-		return d.Permanent.yes()
-	}
-	if r := reply.Read(reply.Reply{Host: t.host, Code: t.code, Enhanced: t.status, Text: t.text}); r.Rule != "" || r.Code != 0 || r.Enhanced != "" {
-		return r.Permanent
-	}
-	return true
-}
-
 // standardKind reads a type; "" = none of ours. Words of other senders of mail that use the standard stand beside our own.
 func standardKind(s string) Kind {
 	switch s {
@@ -213,14 +202,21 @@ func (s *standard) events(id string, body []byte, b *Batch) error {
 		if words == "" && d.Bounce != nil {
 			words = d.Bounce.Message
 		}
-		t := said{text: string(words), host: hostName(string(d.Host)), code: smtp(d.Code), status: enhanced(d.Status), label: "type " + clean(string(x.Type), 40)}
+		t := said{text: string(words), host: hostName(string(d.Host)), code: smtp(d.Code), status: enhanced(d.Status), label: drawer("type", x.Type)}
 		switch kind {
 		case Bounced, Rejected, Dropped, Deferred:
 			if kind == Dropped {
 				t.word = onList
 			}
-			e.Permanent = kind != Deferred && d.lasting(t)
 			e.mean(t)
+			if d.Permanent != nil && *d.Permanent != "" {
+				e.Permanent = d.Permanent.yes() && kind != Deferred
+				if e.Reason == reply.ReasonUnknown {
+					e.Cause = e.nameless()
+				}
+			} else if kind != Deferred && e.Code == 0 && e.Status == "" {
+				e.Permanent = true // the type says that it ended, and no host says for how long
+			}
 			e.SuppressedAtProvider = e.Reason == reply.ReasonSuppressed
 		case Delivered:
 			e.Diagnostic, e.Host, e.Code, e.Status = diagnostic(t.text), t.host, t.code, t.status
