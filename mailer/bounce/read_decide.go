@@ -17,6 +17,9 @@ func decide(w *walk) Mail {
 			}
 		}
 	}
+	if m.Kind == KindNone {
+		w.answeredIDs(&m, 0) // a person's answer belongs to a case too
+	}
 	m.Unread = w.notes
 	return m
 }
@@ -110,11 +113,12 @@ func (w *walk) matching(m *Mail, level int) {
 	for i := range w.parts {
 		p := &w.parts[i]
 		switch {
-		case p.mail == i && p.parent >= 0 && i != level && w.parts[p.parent].mail == level:
+		case p.mail == i && p.parent >= 0 && i != level && w.parts[p.parent].mail == level,
+			p.mail == level && i != level && isBareMail(p.hdr):
 			m.Returned = returnedHeader(p.hdr)
 		case p.mail != level:
 			continue
-		case isHeaders(p.ctype), isMessage(p.ctype) && p.cte != "" && (p.cte == "base64" || p.cte == "quoted-printable"):
+		case isHeaders(p.ctype), isMessage(p.ctype) && (p.cte == "base64" || p.cte == "quoted-printable"):
 			m.Returned = returnedHeader(w.block(w.content(i)))
 		default:
 			continue
@@ -123,9 +127,39 @@ func (w *walk) matching(m *Mail, level int) {
 			break
 		}
 	}
-	if m.Returned.MessageID != "" {
-		m.MessageIDs = append(m.MessageIDs, m.Returned.MessageID)
+	w.collectIDs(m, level)
+}
+
+// collectIDs gathers message ids: of the returned mail, of the mail that this one answers, and, for want of both, of a
+// field that the notice quotes.
+func (w *walk) collectIDs(m *Mail, level int) {
+	if id := m.Returned.MessageID; id != "" {
+		m.MessageIDs = addOnce(m.MessageIDs, id)
 	}
+	w.answeredIDs(m, level)
+	if len(m.MessageIDs) > 0 {
+		return
+	}
+	for i := range w.parts {
+		p := &w.parts[i]
+		if p.mail != level || p.ctype != "text/plain" || p.preamble {
+			continue
+		}
+		text := w.content(i)
+		text = text[:min(len(text), 16<<10)]
+		for at := indexFold(text, "message-id"); at >= 0 && len(m.MessageIDs) == 0; {
+			m.MessageIDs = messageIDs(m.MessageIDs, text[at:min(len(text), lineEnd(text, at))])
+			next := indexFold(text[at+1:], "message-id")
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
+	}
+}
+
+// answeredIDs gathers the ids of the mail that this one answers.
+func (w *walk) answeredIDs(m *Mail, level int) {
 	hdr := w.parts[level].hdr
 	m.MessageIDs = messageIDs(m.MessageIDs, get(hdr, "in-reply-to"))
 	m.MessageIDs = messageIDs(m.MessageIDs, get(hdr, "references"))

@@ -94,7 +94,7 @@ func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
 	status := enhancedCode(f.status)
-	if strings.HasSuffix(status, ".5.0") && !smtpCode(own) {
+	if strings.HasSuffix(status, ".5.0") {
 		status = "" // "other protocol status": what sendmail writes for want of anything better
 	}
 	best := ask(status, own)
