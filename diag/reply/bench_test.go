@@ -1,6 +1,9 @@
 package reply
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 var benchReplies = []Reply{
 	{Host: "gmail-smtp-in.l.google.com", Stage: "rcpt", Text: "550-5.1.1 The email account that you tried to reach does not exist. Please try\r\n550-5.1.1 double-checking the recipient's email address for typos or\r\n550 5.1.1 unnecessary spaces. Learn more at https://support.example/mail - gsmtp"},
@@ -37,5 +40,17 @@ func TestAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(50, func() { Read(r) }); n > 4 {
 			t.Errorf("%v allocations for %q", n, r.Text)
 		}
+	}
+}
+
+// BenchmarkCorpus reads real replies, where they are present.
+func BenchmarkCorpus(b *testing.B) {
+	var replies []Reply
+	for _, c := range corpus(b, filepath.Join(shared(b), "corpora", "bounces", "replies.tsv")) {
+		replies = append(replies, Reply{Text: c.reply})
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		Read(replies[i%len(replies)])
 	}
 }

@@ -50,12 +50,41 @@ func (f *folded) endWord(at int) {
 		f.cut(f.word)
 		return
 	}
+	if long := spelledOut(f.text[f.word:]); long != "" {
+		from := int(f.from[f.word])
+		f.cut(f.word)
+		f.emitString(long, from)
+	}
 	if string(f.text[f.word:]) == "not" && f.word >= 5 && string(f.text[f.word-5:f.word]) == " can " {
 		f.cut(f.word - 1) // "can not" is "cannot"
 		f.emitString("not", at)
 	}
 	f.emit(' ', at)
 	f.word = len(f.text)
+}
+
+// spelledOut gives the long form of a contraction written without its apostrophe, "" for any other word.
+func spelledOut(w []byte) string {
+	if n := len(w); n < 4 || n > 7 || w[n-1] != 't' || w[n-2] != 'n' {
+		return ""
+	}
+	switch string(w) {
+	case "isnt", "wasnt", "arent", "werent", "hasnt", "havent":
+		return "not" // what is left when forms of to be and to have are dropped
+	case "doesnt":
+		return "does not"
+	case "dont":
+		return "do not"
+	case "didnt":
+		return "did not"
+	case "cant":
+		return "cannot"
+	case "couldnt":
+		return "could not"
+	case "wont":
+		return "will not"
+	}
+	return ""
 }
 
 // isLittle tells articles, forms of to be and to have, and the like: hosts use or omit them freely.

@@ -1,10 +1,6 @@
 package reply
 
-import (
-	"math/bits"
-	"strconv"
-	"strings"
-)
+import "math/bits"
 
 // maxGap is how far apart, in bytes of folded text, the parts of a phrase with ".." may stand: about ten words.
 const maxGap = 64
@@ -52,15 +48,17 @@ func (b *Book) scan(s *scratch) {
 		if t[i-1] != ' ' && t[i] < wideLead {
 			continue
 		}
-		n := uint32(0)
-		for j := i; j < len(t); j++ {
-			n = b.phrases.step(n, t[j])
-			if n == 0 {
+		n := b.phrases.roots[t[i]]
+		for j := i; n != 0; {
+			if k := b.phrases.nodes[n].out; k != 0 {
+				for _, o := range b.phrases.outs[k] {
+					b.found(s, o, i, j+1)
+				}
+			}
+			if j++; j == len(t) {
 				break
 			}
-			for _, o := range b.phrases.outs[b.phrases.nodes[n].out] {
-				b.found(s, o, i, j+1)
-			}
+			n = b.phrases.step(n, t[j])
 		}
 	}
 }
@@ -122,27 +120,38 @@ func (s *scratch) reaches(to, i int, near bool) bool {
 
 // byCodes notes the rules that rest on codes alone.
 func (b *Book) byCodes(s *scratch, q *query) {
-	mark := func(rules []uint16) {
-		for _, n := range rules {
-			if w, bit := n/64, uint64(1)<<(n%64); s.hit[w]&bit == 0 {
-				s.hit[w] |= bit
-				s.where[n] = span{}
+	for _, k := range q.statusKeys() {
+		s.mark(b.byStatus[k])
+	}
+	if q.code != 0 {
+		s.mark(b.byCode[q.code])
+		s.mark(b.byCode[q.code/100])
+	}
+	if q.stage != "" {
+		s.mark(b.byStage[q.stage])
+	}
+}
+
+// mark notes rules that no phrase has brought up.
+func (s *scratch) mark(rules []uint16) {
+	for _, n := range rules {
+		if w, bit := n/64, uint64(1)<<(n%64); s.hit[w]&bit == 0 {
+			s.hit[w] |= bit
+			s.where[n] = span{}
+		}
+	}
+}
+
+// agrees tells whether the status code alone would mean the same reason: words and code then confirm each other.
+func (b *Book) agrees(q *query, reason Reason) bool {
+	for _, k := range q.statusKeys() {
+		for _, n := range b.byStatus[k] {
+			if r := &b.rules[n]; r.reason == reason && among(r.providers, q.provider) {
+				return true
 			}
 		}
 	}
-	if e := q.status; e.class != 0 {
-		for _, class := range [2]uint16{e.class, 0} {
-			mark(b.byStatus[status{class, e.subject, e.detail}])
-			mark(b.byStatus[status{class, e.subject, anyDetail}])
-		}
-	}
-	if q.code != 0 {
-		mark(b.byCode[q.code])
-		mark(b.byCode[q.code/100])
-	}
-	if q.stage != "" {
-		mark(b.byStage[q.stage])
-	}
+	return false
 }
 
 // query is what conditions are checked against.
@@ -151,6 +160,15 @@ type query struct {
 	stage    string
 	code     uint16
 	status   status
+}
+
+// statusKeys are the keys under which rules for q's status code stand: with its class or any, with its detail or any.
+func (q *query) statusKeys() [4]status {
+	e := q.status
+	if e.class == 0 {
+		return [4]status{}
+	}
+	return [4]status{{e.class, e.subject, e.detail}, {e.class, e.subject, anyDetail}, {0, e.subject, e.detail}, {0, e.subject, anyDetail}}
 }
 
 // first returns the first rule that fits, -1 when none does.
@@ -195,130 +213,4 @@ func (r *rule) fitsStatus(s status) bool {
 		}
 	}
 	return len(r.statuses) == 0
-}
-
-// Read says what r means.
-func (b *Book) Read(r Reply) Reading {
-	var g Reading
-	g.Code, g.Enhanced = r.Code, r.Enhanced
-	code, end := findCode(r.Text)
-	if g.Code == 0 {
-		g.Code = code
-	}
-	if g.Enhanced == "" {
-		g.Enhanced = findEnhanced(r.Text, end)
-	}
-	s := b.scratch()
-	defer b.release(s)
-	start := quoted(r.Text)
-	s.fold.fold(r.Text, start)
-	b.scan(s)
-	g.Provider = b.providerOf(r, s)
-
-	q := query{provider: g.Provider, stage: r.Stage, code: uint16(max(0, min(g.Code, 999)))}
-	q.status, _ = parseStatus(g.Enhanced)
-	if q.code == 0 {
-		q.code = q.status.class * 100 // enough for 4xx and 5xx
-	}
-	if q.stage == "" {
-		q.stage = stageIn(r.Text)
-	}
-	b.byCodes(s, &q)
-	n := b.first(s, &q)
-	if start > 0 && (n < 0 || s.where[n].to == 0) { // the quoted words tell nothing: the words around them may
-		s.fold.fold(r.Text, 0)
-		b.scan(s)
-		b.byCodes(s, &q)
-		n = b.first(s, &q)
-	}
-	g.Permanent = q.code >= 500
-	if n < 0 {
-		g.Reason = ReasonUnknown
-		if q.code != 0 {
-			g.Cause = otherCause(g.Permanent)
-		}
-		g.Because = fromCodes(r, &g)
-	} else {
-		rule := &b.rules[n]
-		g.Rule, g.Reason, g.Cause, g.Confidence = rule.id, rule.reason, rule.cause, rule.sure
-		switch {
-		case rule.permanent != nil:
-			g.Permanent = *rule.permanent
-		case q.code == 0:
-			g.Permanent = g.Reason.Class() != Soft
-		}
-		if at := s.where[n]; at.to != 0 {
-			g.Because = s.fold.because(r.Text, at)
-		} else {
-			g.Because = fromCodes(r, &g)
-		}
-	}
-	if g.Cause == "" {
-		g.Cause = usualCause(g.Reason, g.Permanent)
-	}
-	g.Blame = blameOf(g.Cause)
-	if !g.Permanent {
-		g.RetryAfter = retryAfter(r.Text)
-	}
-	return g
-}
-
-// otherCause is the cause of a reply that names no known reason but has a code.
-func otherCause(permanent bool) string {
-	if permanent {
-		return "recipient.refused_other"
-	}
-	return "deferred.other"
-}
-
-// because shows where in the text a phrase stands: its part on the line on which it begins.
-func (f *folded) because(text string, at span) Because {
-	from, to := int(f.from[at.from]), len(text)
-	if end := int(at.to); end < len(f.from) {
-		if f.text[end-1] == ' ' {
-			end--
-		}
-		to = int(f.from[end])
-	}
-	if to <= from {
-		to = len(text)
-	}
-	words := text[from:to]
-	if i := strings.IndexAny(words, "\r\n"); i >= 0 {
-		words = words[:i]
-	}
-	for to = from + len(words); to < len(text) && isAlnum(text[to-1]) && isAlnum(text[to]); to++ {
-	}
-	words = text[from:to]
-	return Because{Line: lineOf(text, from), Text: strings.TrimRight(words, " \t<([\"'")}
-}
-
-// lineOf numbers the line of text[at]; LF, CRLF and CR end lines alike.
-func lineOf(text string, at int) int {
-	n := 1
-	for i := 0; i < at && i < len(text); i++ {
-		if text[i] == '\n' || text[i] == '\r' && (i+1 == len(text) || text[i+1] != '\n') {
-			n++
-		}
-	}
-	return n
-}
-
-// fromCodes shows the code that a reading rests on.
-func fromCodes(r Reply, g *Reading) Because {
-	if g.Enhanced != "" {
-		if i := strings.Index(r.Text, g.Enhanced); i >= 0 {
-			return Because{lineOf(r.Text, i), g.Enhanced}
-		}
-	}
-	if code, end := findCode(r.Text); code == g.Code && code != 0 {
-		return Because{lineOf(r.Text, end-3), r.Text[end-3 : end]}
-	}
-	switch {
-	case g.Enhanced != "":
-		return Because{0, g.Enhanced}
-	case g.Code != 0:
-		return Because{0, strconv.Itoa(g.Code)}
-	}
-	return Because{0, r.Stage}
 }

@@ -135,3 +135,17 @@ func TestWith(t *testing.T) {
 		}
 	}
 }
+
+// Words and status code that agree make a reading surer; what was taken is not explained.
+func TestConfidence(t *testing.T) {
+	for in, want := range map[string]Confidence{
+		"550 5.1.1 Recipient rejected": Likely, "550 Recipient rejected": Possible, "550 5.1.1 User unknown": Certain, "550 5.1.1 Sorry": Likely,
+	} {
+		if got := Read(Reply{Text: in}); got.Confidence != want {
+			t.Errorf("%q: %s by %s, want %s", in, got.Confidence, got.Rule, want)
+		}
+	}
+	if g := Read(Reply{Text: "250 2.1.5 user unknown, will forward"}); g.Reason != ReasonUnknown || g.Rule != "" {
+		t.Errorf("%+v", g)
+	}
+}

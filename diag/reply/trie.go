@@ -11,6 +11,7 @@ type trie struct {
 	letters []byte // letters[n] leads to node n
 	nodes   []node
 	outs    [][]out
+	roots   [256]uint32 // the root's children, found without a search
 }
 
 type node struct {
@@ -72,6 +73,10 @@ func (s *sprout) pack() trie {
 			t.nodes = append(t.nodes, node{})
 			queue = append(queue, s.next[c])
 		}
+	}
+	root := t.nodes[0]
+	for i := range uint32(root.count) {
+		t.roots[t.letters[root.first+i]] = root.first + i
 	}
 	return t
 }
