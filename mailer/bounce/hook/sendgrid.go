@@ -100,8 +100,8 @@ func (s *sendgrid) events(body []byte) (Batch, error) {
 	b := Batch{Events: make([]Event, 0, len(raw))}
 	for _, r := range raw {
 		var x sendgridEvent
-		var custom pairs
-		if !isObject(r) || json.Unmarshal(r, &x) != nil || json.Unmarshal(r, &custom) != nil {
+		var custom pairs // read only where one of our ids may stand
+		if !isObject(r) || json.Unmarshal(r, &x) != nil || bytes.Contains(r, []byte(`"msg_`)) && json.Unmarshal(r, &custom) != nil {
 			b.ignore("an event that cannot be read")
 			continue
 		}

@@ -215,7 +215,7 @@ const mailgunKey = "key-0123456789abcdef"
 // mailgunRequest puts a signature beside an event, or in place of the one that stands there.
 func mailgunRequest(key string, at time.Time, token string, body []byte) []byte {
 	var all map[string]json.RawMessage
-	if json.Unmarshal(body, &all) != nil {
+	if json.Unmarshal(body, &all) != nil || all == nil {
 		return body
 	}
 	stamp := strconv.FormatInt(at.Unix(), 10)
