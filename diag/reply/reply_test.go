@@ -78,6 +78,8 @@ func TestContext(t *testing.T) {
 		{Reply{Stage: "mail", Code: 530, Enhanced: "5.7.0", Text: "Must issue a STARTTLS command first"}, "tls.required"},
 		{Reply{Stage: "mail", Code: 550, Enhanced: "5.7.60", Text: "SMTP; Client does not have permissions to send as this sender"}, "relay.sender_refused"},
 		{Reply{Stage: "banner", Code: 554, Text: "mx.corp.example"}, "sender.low_reputation"},
+		{Reply{Stage: "mail", Code: 550, Text: "5.1.1 <news@shop.example>: User unknown"}, "relay.sender_refused"},
+		{Reply{Stage: "starttls", Code: 454, Text: "not today"}, "tls.policy_failed"},
 		{Reply{Stage: "rcpt", Code: 550, Enhanced: "5.1.1", Text: ""}, "recipient.unknown_mailbox"},
 		{Reply{Stage: "rcpt", Code: 550, Text: "no"}, "recipient.refused_other"},
 		{Reply{Stage: "rcpt", Code: 450, Text: "no"}, "deferred.other"},
