@@ -53,6 +53,19 @@ func (w *walk) innerReport(m *Mail, h letterhead, n *notice, level int) bool {
 			return true
 		}
 	}
+	for i := level + 1; i < len(w.parts); i++ {
+		p := &w.parts[i]
+		if p.mail != i || p.depth > maxDepth/2 || !w.letterhead(i).daemon {
+			continue
+		}
+		var inner Mail
+		inner.From, inner.Date = m.From, m.Date
+		if w.decideLevel(&inner, i) && inner.Kind == KindBounce && inner.Reports[0].Recipient != "" {
+			inner.Subject = m.Subject
+			*m = inner
+			return true
+		}
+	}
 	at := strings.Index(n.returned, "Final-Recipient:")
 	if at < 0 || n.marked && len(n.lines) == 0 {
 		return false

@@ -23,9 +23,13 @@ func plainHTML(s string) string {
 			if addr := strings.TrimSuffix(s[i+1:i+end], "/"); tag == "" && strings.Contains(addr, "@") {
 				out = append(out, s[i:i+end+1]...) // an address in bare angle brackets
 			}
+			closes := strings.HasPrefix(s[i+1:], "/")
 			i += end + 1
 			switch tag {
 			case "style", "script", "head", "title":
+				if closes {
+					break
+				}
 				closing := -1
 				if !unclosed {
 					closing = indexFold(s[i:], "</"+tag)

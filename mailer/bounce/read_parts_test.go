@@ -127,7 +127,7 @@ func TestParseDate(t *testing.T) {
 }
 
 func TestPlainHTML(t *testing.T) {
-	got := plainHTML("<html><head><title>t</title><style>p{}</style></head><body><p>a&nbsp;&lt;b@c.example&gt;</p>x<br>y <d@e.example></body>")
+	got := plainHTML("<html><head><title>t</title><style>p{}</style></head><body><style>b{}</style><p>a&nbsp;&lt;b@c.example&gt;</p>x<br>y <d@e.example></body>")
 	want := "\na <b@c.example>\nx\ny <d@e.example>"
 	if strings.TrimRight(got, "\n ") != want {
 		t.Errorf("got %q, want %q", got, want)
