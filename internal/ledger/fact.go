@@ -90,15 +90,16 @@ const (
 	WhyNotActivated     Why = "not_activated"     // never confirmed
 	WhySuspended        Why = "suspended"
 	WhyDeleted          Why = "deleted"
-	WhyNoAddress        Why = "no_address"   // the account has no address
-	WhyBadAddress       Why = "bad_address"  // the directory's address can be written into no envelope
-	WhyUnverified       Why = "unverified"   // the address was never verified
-	WhyThrottled        Why = "throttled"    // too many asks for the account or from the source; Refusal.Until
-	WhyMerged           Why = "merged"       // a second ask within the merge window; Refusal.First
-	WhySuppressed       Why = "suppressed"   // the address is suppressed; Refusal.Until
-	WhyMailOff          Why = "mail_off"     // no route is configured for the realm
-	WhyResetOff         Why = "reset_off"    // resets are switched off for the realm
-	WhyUnconfigured     Why = "unconfigured" // the realm is no longer in the configuration
+	WhyNoAddress        Why = "no_address"     // the account has no address
+	WhyBadAddress       Why = "bad_address"    // the directory's address can be written into no envelope
+	WhyUnverified       Why = "unverified"     // the address was never verified
+	WhyThrottled        Why = "throttled"      // too many asks for the account or from the source; Refusal.Until
+	WhyMerged           Why = "merged"         // a second ask within the merge window; Refusal.First
+	WhySuppressed       Why = "suppressed"     // the address is suppressed; Refusal.Until
+	WhyMailOff          Why = "mail_off"       // no route is configured for the realm
+	WhyResetOff         Why = "reset_off"      // resets are switched off for the realm
+	WhyUnconfigured     Why = "unconfigured"   // the realm is no longer in the configuration
+	WhyBlockedSource    Why = "blocked_source" // the ask came from a network of the deny list; Refusal.Detail names it
 )
 
 // Refusal is why no mail is sent.
@@ -147,8 +148,10 @@ type Composition struct {
 
 // Delay is an attempt that could not begin.
 type Delay struct {
-	Why    string    `json:"w"` // directory_unavailable, suppression_unreadable, shutdown
+	Why    string    `json:"w"` // directory_unavailable, suppression_unreadable, shutdown, quota
 	Detail string    `json:"d,omitempty"`
+	Count  int       `json:"c,omitempty"`  // quota: mails of the route in the window
+	Limit  string    `json:"li,omitempty"` // quota: the configured cap, "1000/24h"
 	Next   time.Time `json:"n,omitzero"`
 	Route  string    `json:"rt,omitempty"`
 }
@@ -217,6 +220,8 @@ type Visit struct {
 	UserAgent string `json:"ua,omitempty"`
 	Dead      string `json:"d,omitempty"` // the code of CONTRACT.md's redeem why the token is dead; "" = it was live
 	Gen       int    `json:"g,omitempty"`
+	// Via is the provider that tells of the visit, because it has put its own link in the place of ours; "" = it came to our page.
+	Via string `json:"vi,omitempty"`
 }
 
 // Redemption is the use of a token.
@@ -246,7 +251,9 @@ type Resend struct {
 	From   MessageID `json:"fr,omitempty"` // the message it follows
 	Route  string    `json:"rt,omitempty"` // "" = the realm's first
 	Forced bool      `json:"fo,omitempty"`
-	Gen    int       `json:"g,omitempty"` // the generation it repeats; 0 = a new one begins
+	// Incident names the incident whose mails were all sent again; "" = one mail, by hand.
+	Incident string `json:"in,omitempty"`
+	Gen      int    `json:"g,omitempty"` // the generation it repeats; 0 = a new one begins
 }
 
 // Sensor is a source of facts.
