@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,10 +77,42 @@ func (k *checker) throttle() {
 	if k.c.Throttle.Merge.Std() > 24*time.Hour {
 		k.bad("throttle.merge", "merge is over 24h: the first mail's link would be dead", `merge = "60s"`)
 	}
+	k.c.denied = nil
+	for i, s := range k.c.Throttle.Deny {
+		p, err := network(s)
+		if err != nil {
+			k.bad(at("throttle.deny", i), err.Error(), `deny = ["192.0.2.0/24", "2001:db8::/32"]`)
+			continue
+		}
+		if p.Bits() == 0 {
+			k.bad(at("throttle.deny", i), "this network is everybody: no ask would be served", "")
+		}
+		k.c.denied = append(k.c.denied, p)
+	}
 	if k.c.Throttle.Account.Off() && k.c.Throttle.Source.Off() {
 		k.warn("throttle.account", "both throttles are off: anybody can have a mailbox flooded", "")
 	}
 }
+
+// network reads one of deny. Bits behind its length show that something else was meant.
+func network(s string) (netip.Prefix, error) {
+	s = strings.TrimSpace(s)
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, errors.New("deny has what is no network and no IP address")
+	case p.Masked() != p:
+		return netip.Prefix{}, fmt.Errorf("deny has a network with bits set behind its length; it is %v", p.Masked())
+	}
+	return p, nil
+}
+
+// Denied are the networks from which no ask is served.
+func (c *Config) Denied() []netip.Prefix { return slices.Clone(c.denied) }
 
 func (k *checker) delivery() {
 	if len(k.c.Delivery.Retry) == 0 {
@@ -141,6 +175,9 @@ func (k *checker) routes() {
 		}
 		if r.Port < 1 || r.Port > 65535 {
 			k.bad(path+".port", "port is not between 1 and 65535", "port = 25")
+		}
+		if r.Cap.Per > 31*24*time.Hour {
+			k.bad(path+".cap", "cap has a time of over 31 days", `cap = "10000/24h"`)
 		}
 		if r.TLS == "" && r.MX {
 			r.TLS = "opportunistic"

@@ -5,6 +5,7 @@ package config
 
 import (
 	"crypto"
+	"net/netip"
 
 	"github.com/resetd/resetd/internal/realm"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	Warnings []Problem `toml:"-"`
 
 	tokenKeys []Key
+	denied    []netip.Prefix
 	signers   map[string][]Signer // by domain name, lower case
 	realms    []realm.Realm
 }
@@ -85,6 +87,8 @@ type Throttle struct {
 	Source Rate `toml:"source"`
 	// A second ask within this duration of the first uses the first mail; at most 24h. Default: "60s".
 	Merge Duration `toml:"merge"`
+	// Networks from which no ask is served, such as "192.0.2.0/24" or "2001:db8::/32"; support sees which one it was. Default: [].
+	Deny []string `toml:"deny"`
 }
 
 // Delivery is when a mail that was not taken is offered again.
@@ -121,6 +125,8 @@ type Route struct {
 	MX bool `toml:"mx"`
 	// Port of the recipient's MX; only with mx. Default: 25.
 	Port int `toml:"port"`
+	// Mails that may leave by this route in a time, N/DURATION of at most 31 days; those beyond it wait. 0 is no limit. Default: "0".
+	Cap Rate `toml:"cap"`
 	// none, opportunistic (STARTTLS where offered, unverified), required (STARTTLS, verified) or implicit (TLS from the first byte, verified). "" is required for a smarthost, opportunistic for mx. Default: "".
 	TLS string `toml:"tls"`
 	// PEM file of the authorities to trust; "" trusts the system's. Default: "".
