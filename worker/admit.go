@@ -94,7 +94,15 @@ func orRefuse(err error, refuse func() error) error {
 // source counts the ask against the address that it came from.
 func (w *Worker) source(ctx context.Context, j *job) (*ledger.Refusal, error) {
 	ask := j.reset.Asked.Ask
-	if ask == nil || ask.IP == "" || w.SourceLimit.N == 0 || j.reset.Asked.Role == "admin" {
+	if ask == nil || ask.IP == "" {
+		return nil, nil
+	}
+	// Support and admin ask for a user whom they have checked: that is the way past the deny list.
+	role := j.reset.Asked.Role
+	if rule := w.denied(ask.IP); rule != "" && role != "admin" && role != "support" {
+		return &ledger.Refusal{Why: ledger.WhyBlockedSource, Detail: rule}, nil
+	}
+	if w.SourceLimit.N == 0 || role == "admin" {
 		return nil, nil
 	}
 	in, err := w.Store.AdmitSource(ctx, ask.IP, j.Reset, j.reset.Asked.At, w.SourceLimit)

@@ -23,6 +23,10 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 	if err != nil {
 		return w.unbuildable(ctx, j, err)
 	}
+	allowed, err := w.spend(ctx, j, g)
+	if err != nil || !allowed.OK {
+		return err
+	}
 	var intents []ledger.Fact
 	if j.msg.Tries == 0 {
 		f := w.fact(j.Claim, ledger.Composed)
@@ -37,9 +41,13 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 	dialed.Attempt = &ledger.Attempt{Try: try, Route: route.Name}
 	// From here on a host may have the mail. If the claim is no longer ours, or the message was taken back, nothing goes out.
 	if err := w.Store.Intend(ctx, j.Claim, append(intents, dialed)...); err != nil {
+		w.refund(ctx, route.Name, allowed)
 		return err
 	}
 	attempts := w.Mailer.Deliver(ctx, route, w.envelope(j, g), raw)
+	if !taken(attempts) {
+		w.refund(ctx, route.Name, allowed)
+	}
 	return w.record(ctx, j, g, try, attempts)
 }
 

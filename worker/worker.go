@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Worker struct {
 	Merge        time.Duration   // a second ask within this uses the first mail; 0 = never merged
 	AccountLimit store.Limit
 	SourceLimit  store.Limit
+	Deny         []netip.Prefix         // networks from which no ask is served
+	Caps         map[string]store.Limit // by route: mails that may leave in a time; absent = no limit
 
 	Concurrency int           // messages at a time; 0 = 64
 	FinalDot    time.Duration // how long the reply to a final dot may take: a stop waits for it; 0 = 10 min

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -44,6 +45,8 @@ type parts struct {
 	retry                     []time.Duration
 	merge                     time.Duration
 	accountLimit, sourceLimit store.Limit
+	deny                      []netip.Prefix         // no ask from these networks is served
+	caps                      map[string]store.Limit // mails by route; absent = no limit
 	wakes                     time.Duration // 0 = the desk's own
 
 	apiKeys []api.Key
@@ -251,6 +254,6 @@ func (d *daemon) newWorker() *worker.Worker {
 		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
 		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
 		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL,
-		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit,
+		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps,
 	}
 }

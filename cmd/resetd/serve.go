@@ -155,6 +155,7 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		merge:        time.Duration(cfg.Throttle.Merge),
 		accountLimit: store.Limit{N: cfg.Throttle.Account.N, Per: time.Duration(cfg.Throttle.Account.Per)},
 		sourceLimit:  store.Limit{N: cfg.Throttle.Source.N, Per: time.Duration(cfg.Throttle.Source.Per)},
+		deny:         cfg.Denied(), caps: map[string]store.Limit{},
 		work:         slices.Contains(only, "worker"), bounces: cfg.SMTP.BounceListen != "",
 		signers: func(domain string) []mailer.Signer {
 			var out []mailer.Signer
@@ -183,6 +184,9 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 			return p, err
 		}
 		p.routes = append(p.routes, route)
+		if !r.Cap.Off() {
+			p.caps[r.Name] = store.Limit{N: r.Cap.N, Per: r.Cap.Per}
+		}
 	}
 	for _, r := range p.realms {
 		t, err := mailer.LoadTemplates(r.Templates)

@@ -81,6 +81,9 @@ func idemKey(apiKey, name string) string {
 	return key(partitionOf(h), "idem:"+h) // HASH: b body, s seed, c status, r response
 }
 
+// quotaKey counts the mails of a route that has a cap; a route has one key, on one node.
+func quotaKey(route string) string { return "rd:{house}:quota:" + route } // HASH, see quota.go
+
 // Of the house: one of each for the whole installation.
 const (
 	pauseKey     = "rd:{house}:pause"      // HASH route ("" = all) -> JSON Hold
