@@ -193,6 +193,9 @@ func address(s string) string {
 	if i := strings.LastIndexByte(s, '<'); i >= 0 {
 		s, _, _ = strings.Cut(s[i+1:], ">")
 	}
+	if s != "" && s[0] != '"' && strings.ContainsAny(s, " ,;<>") {
+		return "" // several, or none
+	}
 	at := strings.LastIndexByte(s, '@')
 	if at <= 0 || at == len(s)-1 || len(s) > maxAddress || !utf8.ValidString(s) || strings.ContainsFunc(s, unsafe) {
 		return ""

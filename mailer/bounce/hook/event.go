@@ -66,8 +66,9 @@ type Batch struct {
 	Confirmed bool // an SNS subscription was confirmed; no events
 	// Ended says that SNS ended the subscription: from here on the provider tells us nothing.
 	Ended bool
-	// Replay names the signature. Where it is not empty the caller claims it together with the events, and refuses a request whose
-	// Replay was claimed before. The events' own IDs are enough for all but mailgun, where the signature does not cover them.
+	// Replay names the signature. Where it is not empty the caller claims it together with the events; a request whose Replay is claimed
+	// already changes nothing and is answered as the first one was, since providers repeat what they got no answer to. The events' own
+	// IDs are enough for all but mailgun, where the signature does not cover them.
 	Replay  string
 	Until   time.Time // when Replay can be forgotten, since the signature is too old by then; zero with an empty Replay
 	Ignored int       // events that say nothing to us or could not be read

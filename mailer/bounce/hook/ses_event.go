@@ -75,97 +75,26 @@ func (s *ses) events(body []byte, id string, at time.Time, b *Batch) error {
 	if err := decode(body, &ev); err != nil {
 		return err
 	}
-	kind := string(cmp.Or(ev.EventType, ev.NotificationType))
 	if ev.Mail == nil {
 		b.ignore("an event about no mail") // AmazonSnsSubscriptionSucceeded
 		return nil
 	}
-	n := names{own: s.own}
-	ev.Mail.names(&n)
-
-	var list []Event
-	add := func(recipient text, when text, e Event) *Event {
-		e.Recipient = address(string(recipient))
-		e.At = when.time()
-		if len(list) > maxEvents {
-			return &Event{}
-		}
-		list = append(list, e)
-		return &list[len(list)-1]
-	}
-	everyone := func(when text, e Event) { // events that are about the mail, not about a recipient of it
-		to := ev.Mail.Destination
-		if len(to) == 0 {
-			to = many{""}
-		}
-		for _, r := range to {
-			add(r, when, e)
-		}
-	}
-	switch {
-	case kind == "Bounce" && ev.Bounce != nil:
-		x := ev.Bounce
-		for _, r := range x.BouncedRecipients {
-			x.tell(add(r.EmailAddress, x.Timestamp, Event{Kind: Bounced}), r)
-		}
-	case kind == "Complaint" && ev.Complaint != nil:
-		x := ev.Complaint
-		e, why := x.kind()
-		if why != "" {
-			b.ignore(why)
-			return nil
-		}
-		for _, r := range x.ComplainedRecipients {
-			add(r.EmailAddress, cmp.Or(x.ArrivalDate, x.Timestamp), e)
-		}
-	case kind == "Delivery" && ev.Delivery != nil:
-		x := ev.Delivery
-		for _, r := range x.Recipients {
-			e := add(r, x.Timestamp, Event{Kind: Delivered, Diagnostic: diagnostic(string(x.SMTPResponse))})
-			read := reply.Read(reply.Reply{Text: e.Diagnostic})
-			e.Host, e.Code, e.Status = sesHost(x.ReportingMTA, x.RemoteMtaIP), read.Code, read.Enhanced
-		}
-	case kind == "DeliveryDelay" && ev.DeliveryDelay != nil:
-		x := ev.DeliveryDelay
-		for _, r := range x.DelayedRecipients {
-			add(r.EmailAddress, x.Timestamp, Event{Kind: Deferred}).mean(said{
-				text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
-				word: sesDelayWord(string(x.DelayType)), label: drawer("delayType", x.DelayType),
-			})
-		}
-	case kind == "Reject" && ev.Reject != nil:
-		e := Event{Kind: Rejected, Permanent: true}
-		// SES rejects a mail for a virus only, and says "Bad content".
-		e.mean(said{text: string(ev.Reject.Reason), word: virus, label: "event Reject"})
-		everyone("", e)
-	case kind == "Rendering Failure" && ev.Failure != nil:
-		e := Event{Kind: Rejected, Permanent: true}
-		e.mean(said{text: string(ev.Failure.ErrorMessage), word: word{reply.ReasonContentRejected, "compose.template_error", true}, label: "event Rendering Failure"})
-		everyone("", e)
-	case kind == "Open" && ev.Open != nil:
-		everyone(ev.Open.Timestamp, ev.Open.event(Opened))
-	case kind == "Click" && ev.Click != nil:
-		everyone(ev.Click.Timestamp, ev.Click.event(Clicked))
-	case kind == "Subscription" && ev.Subscription != nil:
-		if p := ev.Subscription.NewTopicPreferences; p == nil || !p.UnsubscribeAll.yes() {
-			b.ignore("a change of single topics")
-			return nil
-		}
-		everyone(ev.Subscription.Timestamp, Event{Kind: Unsubscribed})
-	case kind == "Send":
-		everyone(ev.Mail.Timestamp, Event{Kind: Processed})
-	default:
-		b.ignore("a kind of event that we do not know")
+	kind := string(cmp.Or(ev.EventType, ev.NotificationType))
+	l := sesList{to: ev.Mail.Destination}
+	if why := ev.tell(kind, &l); why != "" {
+		b.ignore(why)
 		return nil
 	}
-	if len(list) > maxEvents {
+	if len(l.events) > maxEvents {
 		return ErrTooLarge
 	}
-	if len(list) == 0 {
+	if len(l.events) == 0 {
 		b.ignore("an event about nobody")
 	}
-	for i := range list {
-		e := &list[i]
+	n := names{own: s.own}
+	ev.Mail.names(&n)
+	for i := range l.events {
+		e := &l.events[i]
 		n.put(e)
 		// Two topics may bring the same event in different SNS messages, so its id is made of what it says. Where it has no time, the
 		// SNS message tells it from the next one of its kind.
@@ -176,8 +105,94 @@ func (s *ses) events(body []byte, id string, at time.Time, b *Batch) error {
 		e.ID = eventID("", string(ev.Mail.MessageID), kind, e.Recipient, apart)
 		e.At = earlier(e.At, s.clock.now())
 	}
-	b.Events = append(b.Events, list...)
+	b.Events = append(b.Events, l.events...)
 	return nil
+}
+
+// sesList gathers the events of one notification, one per recipient.
+type sesList struct {
+	to     many // the mail's recipients
+	events []Event
+}
+
+// add puts an event about one recipient onto the list; the pointer is good until the next one.
+func (l *sesList) add(recipient, when text, e Event) *Event {
+	if len(l.events) > maxEvents {
+		return &Event{} // one too many is enough to refuse the request
+	}
+	e.Recipient, e.At = address(string(recipient)), when.time()
+	l.events = append(l.events, e)
+	return &l.events[len(l.events)-1]
+}
+
+// everyone adds an event that is about the mail, not about one recipient of it.
+func (l *sesList) everyone(when text, e Event) {
+	if len(l.to) == 0 {
+		l.add("", when, e)
+	}
+	for _, r := range l.to {
+		l.add(r, when, e)
+	}
+}
+
+// tell puts what happened onto the list; why it says nothing to us otherwise.
+func (ev *sesEvent) tell(kind string, l *sesList) (why string) {
+	switch {
+	case kind == "Bounce" && ev.Bounce != nil:
+		x := ev.Bounce
+		for _, r := range x.BouncedRecipients {
+			x.tell(l.add(r.EmailAddress, x.Timestamp, Event{Kind: Bounced}), r)
+		}
+	case kind == "Complaint" && ev.Complaint != nil:
+		x := ev.Complaint
+		e, why := x.event()
+		if why != "" {
+			return why
+		}
+		for _, r := range x.ComplainedRecipients {
+			l.add(r.EmailAddress, cmp.Or(x.ArrivalDate, x.Timestamp), e)
+		}
+	case kind == "Delivery" && ev.Delivery != nil:
+		x := ev.Delivery
+		e := Event{Kind: Delivered, Diagnostic: diagnostic(string(x.SMTPResponse)), Host: sesHost(x.ReportingMTA, x.RemoteMtaIP)}
+		r := reply.Read(reply.Reply{Text: e.Diagnostic})
+		e.Code, e.Status = r.Code, r.Enhanced
+		for _, r := range x.Recipients {
+			l.add(r, x.Timestamp, e)
+		}
+	case kind == "DeliveryDelay" && ev.DeliveryDelay != nil:
+		x := ev.DeliveryDelay
+		for _, r := range x.DelayedRecipients {
+			l.add(r.EmailAddress, x.Timestamp, Event{Kind: Deferred}).mean(said{
+				text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
+				word: sesDelayWord(string(x.DelayType)), label: drawer("delayType", x.DelayType),
+			})
+		}
+	case kind == "Reject" && ev.Reject != nil:
+		e := Event{Kind: Rejected, Permanent: true}
+		// SES rejects a mail for a virus only, and says "Bad content".
+		e.mean(said{text: string(ev.Reject.Reason), word: virus, label: "event Reject"})
+		l.everyone("", e)
+	case kind == "Rendering Failure" && ev.Failure != nil:
+		e := Event{Kind: Rejected, Permanent: true}
+		w := word{reply.ReasonContentRejected, "compose.template_error", true}
+		e.mean(said{text: string(ev.Failure.ErrorMessage), word: w, label: "event Rendering Failure"})
+		l.everyone("", e)
+	case kind == "Open" && ev.Open != nil:
+		l.everyone(ev.Open.Timestamp, ev.Open.event(Opened))
+	case kind == "Click" && ev.Click != nil:
+		l.everyone(ev.Click.Timestamp, ev.Click.event(Clicked))
+	case kind == "Subscription" && ev.Subscription != nil:
+		if p := ev.Subscription.NewTopicPreferences; p == nil || !p.UnsubscribeAll.yes() {
+			return "a change of single topics"
+		}
+		l.everyone(ev.Subscription.Timestamp, Event{Kind: Unsubscribed})
+	case kind == "Send":
+		l.everyone(ev.Mail.Timestamp, Event{Kind: Processed})
+	default:
+		return "a kind of event that we do not know"
+	}
+	return ""
 }
 
 // names gathers ids. SES puts a Message-ID of its own into the mail; ours is kept in the original headers, where a topic includes them.
@@ -223,8 +238,8 @@ func (x *sesBounce) tell(e *Event, r sesRecipient) {
 	e.NowListed = e.Permanent && x.BounceSubType == "General" // SES lists every address that bounces hard, where the account has a list
 }
 
-// kind says what a complaint is; why it is none otherwise.
-func (x *sesComplaint) kind() (e Event, why string) {
+// event says what a complaint is; why it is none otherwise.
+func (x *sesComplaint) event() (e Event, why string) {
 	switch {
 	case x.ComplaintSubType == "OnAccountSuppressionList":
 		e = Event{Kind: Dropped, Permanent: true}

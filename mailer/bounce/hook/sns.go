@@ -97,7 +97,7 @@ func (s *ses) raw(header http.Header, body []byte) (Batch, error) {
 	if !s.secret.shown(header) {
 		return Batch{}, ErrSignature
 	}
-	if topic := header.Get("X-Amz-Sns-Topic-Arn"); topic != "" && !slices.Contains(s.topics, topic) {
+	if !slices.Contains(s.topics, header.Get("X-Amz-Sns-Topic-Arn")) {
 		return Batch{}, ErrTopic
 	}
 	var b Batch

@@ -303,6 +303,7 @@ func TestSNSRaw(t *testing.T) {
 	}{
 		"proven":            {with, header(topic, "raw secret of ours"), nil},
 		"another's topic":   {with, header("arn:other", "raw secret of ours"), ErrTopic},
+		"no topic":          {with, header("", "raw secret of ours"), ErrTopic},
 		"wrong secret":      {with, header(topic, "raw secret of theirs"), ErrSignature},
 		"no secret at all":  {nil, header(topic, ""), ErrSignature},
 		"secret not wanted": {nil, header(topic, "raw secret of ours"), ErrSignature},
