@@ -35,7 +35,10 @@ func usualCause(r Reason, permanent bool) string {
 	case ReasonSenderBlocked:
 		return "sender.low_reputation"
 	case ReasonRateLimited:
-		return "sender.low_reputation"
+		if permanent {
+			return "sender.low_reputation"
+		}
+		return "deferred.other"
 	case ReasonGreylisted:
 		return "deferred.greylisted"
 	case ReasonSpamContent, ReasonVirusDetected, ReasonContentRejected, ReasonMessageTooLarge, ReasonMessageNoncompliant:
