@@ -181,6 +181,9 @@ func (s *score) file(f corpusFile, m Explained) {
 			c["not_hard"]++
 			s.add("false_hard", saysHard)
 		}
+		if os.Getenv("CORPUS_NOTES") == "2" && accepted && alts[0] != string(x.Reason) {
+			note("strict %s, read as %s (%s) from %q", row.cause, x.Reason, x.Status, x.Diagnostic)
+		}
 		if !accepted {
 			note("reason %s, read as %s from %q", row.cause, x.Reason, x.Diagnostic)
 		}

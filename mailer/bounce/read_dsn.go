@@ -107,7 +107,7 @@ func (w *walk) enrich(f finding, r Report, h letterhead, n *notice, cands []cand
 		g := finding{}
 		n.fill(&g, c, until, h, records == 1)
 		if own == "" {
-			f.diagnostic = g.diagnostic
+			f.diagnostic, f.fromNotice = g.diagnostic, true
 			if g.diagnostic != "" {
 				f.because = g.because
 			}

@@ -17,11 +17,12 @@ const (
 
 // candidate is an address that may be a recipient.
 type candidate struct {
-	addr string
-	line int // index into notice.lines
-	rest string
-	rank rank
-	diag int // index of the line with the host's words for it, -1 = what follows
+	addr  string
+	line  int // index into notice.lines
+	rest  string
+	rank  rank
+	whole bool // rest is all that is said: sendmail's "<a@b>... why"
+	diag  int  // index of the line with the host's words for it, -1 = what follows
 }
 
 // candidates finds the addresses that a notice may be about; domain completes bare names in a list.
@@ -91,6 +92,7 @@ func (n *notice) candidates(domain string) []candidate {
 				rest = strings.TrimLeft(rest[again.end:], ">\"')] \t")
 			}
 			c.rest = strings.TrimLeft(rest, ":;,.- \t")
+			c.whole = strings.HasPrefix(rest, "...")
 			add(c)
 			since = 0
 			if hasComma(rest) {
@@ -260,7 +262,7 @@ func (n *notice) choose(all []candidate, senders []string) []candidate {
 		key := strings.ToLower(c.addr)
 		if k, ok := seen[key]; ok {
 			if k < len(out) && !n.speaks(out[k]) && c.rest != "" {
-				out[k].line, out[k].rest = c.line, c.rest // first only named, then "<a@b>... Deferred: why"
+				out[k].line, out[k].rest, out[k].whole = c.line, c.rest, c.whole // first only named, then "<a@b>... Deferred: why"
 			}
 			continue
 		}

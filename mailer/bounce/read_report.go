@@ -13,6 +13,7 @@ type finding struct {
 	action              Action
 	status              string                     // as stated; "" = none
 	diagnostic          string                     // the host's own words
+	fromNotice          bool                       // diagnostic comes from the prose beside the status, not from its record
 	around              func(k int) (string, bool) // further words that may tell the reason, nearest first; nil = none
 	remote, reporter    string
 	retryUntil          time.Time
@@ -97,7 +98,13 @@ func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 	if strings.HasSuffix(status, ".5.0") {
 		status = "" // "other protocol status": what sendmail writes for want of anything better
 	}
-	best := ask(status, own)
+	best := reply.Reading{Reason: reply.ReasonUnknown}
+	if f.fromNotice {
+		best = ask("", own) // the program's prose is nearer to the event than the status that it chose
+	}
+	if best.Reason == reply.ReasonUnknown {
+		best = ask(status, own)
+	}
 	if !hasWords(own) {
 		best.Confidence = reply.Possible // a status alone is the reporter's shorthand; words around it know better
 	}

@@ -90,7 +90,7 @@ func (n *notice) fill(f *finding, c candidate, until int, h letterhead, alone bo
 		return
 	}
 	own := c.rest
-	if hasCode(own) {
+	if hasCode(own) || hasWords(own) && (c.whole || len(own) < 50 || strings.HasSuffix(own, ".")) { // a longer one may go on below
 		f.diagnostic = n.continued(own, at, until)
 		if !alone && smtpCode(own) {
 			f.around = nil
