@@ -1,0 +1,239 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resetd/resetd/internal/api"
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// House is a running resetd with its world: where stories are played.
+type House struct {
+	URL     string            // of its API
+	Secrets map[string]string // of the API keys, by role
+	Stage   *Stage
+	// Bounces is where returned mail is taken, host:port; "" = nowhere now.
+	Bounces func() string
+	// Advance lets time pass at once, for resetd, its store and the world.
+	Advance func(context.Context, time.Duration) error
+	// Parts stops, crashes or starts the worker or the receiver; nil = cannot.
+	Parts func(ctx context.Context, part, what string) error
+}
+
+// Player plays stories in a house.
+type Player struct {
+	House
+	Outcome func(Outcome) // called for each line that expects something
+	// Patience is how long a line that is not as expected is tried again; 0 = 2 s.
+	Patience time.Duration
+
+	asked map[[2]string][]ledger.ResetID // by login and realm, oldest first
+	idle  bool                           // the worker is stopped: nothing that is due will be done
+}
+
+// Play plays stories side by side on one clock, each from its own start on. An error means that a story could not be told; what is
+// told otherwise than expected is an Outcome.
+func (p *Player) Play(ctx context.Context, parts ...Cast) error {
+	if p.asked == nil {
+		p.asked = map[[2]string][]ledger.ResetID{}
+	}
+	var now time.Duration
+	for {
+		next, any := time.Duration(0), false
+		for i := range parts {
+			if c := &parts[i]; c.done < len(c.Steps) {
+				if at := c.Start + c.Steps[c.done].At; !any || at < next {
+					next, any = at, true
+				}
+			}
+		}
+		if !any {
+			return p.settle(ctx)
+		}
+		if next > now {
+			if err := p.settle(ctx); err != nil {
+				return err
+			}
+			if err := p.Advance(ctx, next-now); err != nil {
+				return err
+			}
+			now = next
+		}
+		if err := p.moment(ctx, parts, now); err != nil {
+			return err
+		}
+	}
+}
+
+// Cast is a story and when it begins, counted from the first one's beginning.
+type Cast struct {
+	*Scenario
+	Start time.Duration
+	done  int // steps
+}
+
+// moment plays all lines of one moment, story by story.
+func (p *Player) moment(ctx context.Context, parts []Cast, now time.Duration) error {
+	for i := range parts {
+		c := &parts[i]
+		for c.done < len(c.Steps) && c.Start+c.Steps[c.done].At <= now {
+			st := &c.Steps[c.done]
+			c.done++
+			if st.looks {
+				if err := p.settle(ctx); err != nil {
+					return fmt.Errorf("%s:%d: before %s: %w", c.Name, st.Line, st.Text, err)
+				}
+			}
+			if err := p.do(ctx, c.Scenario, st); err != nil {
+				return fmt.Errorf("%s:%d: %s: %w", c.Name, st.Line, st.Text, err)
+			}
+		}
+	}
+	return nil
+}
+
+// settle waits until all that is due has been done.
+func (p *Player) settle(ctx context.Context) error {
+	ops := api.Client{URL: p.URL, Key: p.Secrets["ops"]}
+	until, cancel := context.WithTimeout(ctx, 40*time.Second)
+	defer cancel()
+	for quiet := 0; ; {
+		q, err := ops.Queue(until)
+		if err != nil {
+			return err
+		}
+		due := q.Due + q.InFlight + q.Returns
+		if q.Paused != nil {
+			due = q.InFlight + q.Returns
+		}
+		switch {
+		case p.idle, due == 0:
+			quiet++
+		default:
+			quiet = 0
+		}
+		if quiet > 1 {
+			return nil
+		}
+		select {
+		case <-until.Done():
+			return fmt.Errorf("the queue does not come to rest: %d due, %d in flight, %d returns: %w", q.Due, q.InFlight, q.Returns, until.Err())
+		case <-time.After(15 * time.Millisecond):
+		}
+	}
+}
+
+// do does one line. A call that is answered otherwise than the line expects is an outcome; one that expects nothing must succeed.
+func (p *Player) do(ctx context.Context, s *Scenario, st *Step) error {
+	a := args{plain: slices.Clone(st.args.plain), pair: map[string]string{}}
+	for k, v := range st.args.pair {
+		a.pair[k] = v
+	}
+	switch st.verb {
+	case "why":
+		return p.why(ctx, s, st, &a)
+	case "world":
+		return p.Stage.change(st.words)
+	case "stops", "crashes", "starts":
+		if p.Parts == nil {
+			return errors.New("this house cannot stop its parts")
+		}
+		if st.who == "worker" {
+			p.idle = st.verb != "starts"
+		}
+		return p.Parts(ctx, st.who, st.verb)
+	}
+	end := time.Now().Add(p.patience())
+	for {
+		b := args{plain: slices.Clone(a.plain), pair: map[string]string{}}
+		for k, v := range a.pair {
+			b.pair[k] = v
+		}
+		said, err := p.act(ctx, st, &b)
+		if err == nil {
+			err = b.end()
+		}
+		if err != nil {
+			return err
+		}
+		want := strings.Join(st.expect, ", ")
+		if want == "" {
+			if said == "" || strings.HasPrefix(said, "2") || strings.HasPrefix(said, "3") {
+				return nil
+			}
+			return fmt.Errorf("it was answered %s", said)
+		}
+		out := Outcome{Scenario: s.Name, Line: st.Line, Text: st.Text}
+		if !strings.HasPrefix(said+" ", want+" ") {
+			if (st.verb == "state" || st.verb == "mails") && time.Now().Before(end) {
+				time.Sleep(50 * time.Millisecond)
+				continue
+			}
+			out.Wrong = []string{fmt.Sprintf("it is %s, not %s", said, want)}
+		}
+		p.Outcome(out)
+		return nil
+	}
+}
+
+func (p *Player) patience() time.Duration {
+	if p.Patience == 0 {
+		return 2 * time.Second
+	}
+	return p.Patience
+}
+
+func (p *Player) why(ctx context.Context, s *Scenario, st *Step, a *args) error {
+	support := api.Client{URL: p.URL, Key: p.Secrets["support"]}
+	want, err := readExpectation(st.expect)
+	if err != nil {
+		return err
+	}
+	realm := a.after("in", "")
+	q := api.WhyBody{Realm: realm, Page: a.get("page", ""), Login: a.next()}
+	if which := a.get("reset", ""); which != "" {
+		if realm == "" {
+			realm = "shop"
+		}
+		id, err := p.reset(q.Login, realm, which)
+		if err != nil {
+			return err
+		}
+		q = api.WhyBody{Reset: string(id), Page: q.Page}
+	}
+	if err := a.end(); err != nil {
+		return err
+	}
+	out := Outcome{Scenario: s.Name, Line: st.Line, Text: st.Text, Want: want}
+	for end := time.Now().Add(p.patience()); ; {
+		cases, err := support.Why(ctx, q)
+		if err != nil {
+			return err
+		}
+		if out.Wrong = want.wrong(cases); len(cases) > 0 {
+			out.Said = cases[0]
+		}
+		if len(out.Wrong) == 0 || time.Now().After(end) {
+			p.Outcome(out)
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// reset is the newest reset of a login, or with which = first the oldest.
+func (p *Player) reset(login, realm, which string) (ledger.ResetID, error) {
+	ids := p.asked[[2]string{login, realm}]
+	if len(ids) == 0 {
+		return "", errors.New("nobody asked for that login")
+	}
+	if which == "first" {
+		return ids[0], nil
+	}
+	return ids[len(ids)-1], nil
+}
