@@ -75,12 +75,13 @@ func Greylist(after time.Duration, told int) Behaviour {
 	return Behaviour{Rcpt: func(d *Dialogue, to Recipient) Reply {
 		mu.Lock()
 		defer mu.Unlock()
+		now := d.Host.w.Now()
 		t := triple{d.Remote.Addr(), d.Mail.From, strings.ToLower(to.Address)}
 		since, known := first[t]
 		if !known {
-			first[t] = time.Now()
+			first[t] = now
 		}
-		if known && time.Since(since) >= after {
+		if known && now.Sub(since) >= after {
 			return Reply{}
 		}
 		return Reply{Code: 451, Enhanced: "4.7.1", Text: fmt.Sprintf("Greylisting in action, please come back in %d seconds", told)}

@@ -3,18 +3,26 @@ package sim
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 )
 
-// redisTick is how often the clock of the Redis in memory is moved; a TTL runs out at most this much late.
-const redisTick = 200 * time.Millisecond
+// How often the clock of the Redis in memory is moved: a TTL runs out at most redisTick late, and TIME, once Advance has
+// parted it from the real clock, is at most clockTick behind.
+const (
+	redisTick = 200 * time.Millisecond
+	clockTick = 5 * time.Millisecond
+)
 
-type redisServer struct{ m *miniredis.Miniredis }
+type redisServer struct {
+	m      *miniredis.Miniredis
+	parted sync.Once // from when on TIME is told
+}
 
 // startRedis starts a miniredis. It expires keys only when told that time has passed, so a ticker tells it what really
-// passed. TIME is left on the real clock: the claims of a worker compare the two.
+// passed. TIME is the real clock until Advance is called.
 func (w *World) startRedis() (*redisServer, error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {
@@ -35,7 +43,30 @@ func (w *World) startRedis() (*redisServer, error) {
 			}
 		}
 	})
-	return &redisServer{m}, nil
+	return &redisServer{m: m}, nil
+}
+
+// Now is the world's time: the real one, and what Advance has added.
+func (w *World) Now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// Advance lets time pass at once, for hosts that remember when something was and for the Redis in memory: its TIME and its
+// TTLs. d may be negative before anything has happened in the world. Delays that are under way (a bounce that is booked) stay real.
+func (w *World) Advance(d time.Duration) {
+	w.ahead.Add(int64(d))
+	if w.redis == nil {
+		return
+	}
+	w.redis.m.SetTime(w.Now())
+	if d > 0 {
+		w.redis.m.FastForward(d)
+	}
+	w.redis.parted.Do(func() {
+		w.run(func(ctx context.Context) {
+			for sleep(ctx, clockTick) {
+				w.redis.m.SetTime(w.Now())
+			}
+		})
+	})
 }
 
 // Redis is the host:port of the Redis in memory; "" in a world without one.

@@ -329,7 +329,7 @@ func (s *session) data(arg string) {
 		return
 	}
 	s.Host.note("C: [%d bytes of mail]", len(raw))
-	s.Mail.Raw, s.Mail.Received, s.Mail.QueueID = raw, time.Now().UTC(), s.Host.w.queueID()
+	s.Mail.Raw, s.Mail.Received, s.Mail.QueueID = raw, s.Host.w.Now().UTC(), s.Host.w.queueID()
 	m := s.Mail
 	reply := Reply{}
 	if tooLong {

@@ -57,7 +57,7 @@ func (h *Host) forward(ctx context.Context, t SmarthostTimes, m Mail, to Recipie
 			return
 		}
 		h.note("-- forward: %s", res)
-		age := time.Since(m.Received)
+		age := h.w.Now().Sub(m.Received)
 		report := Report{To: to, Action: "failed", Status: res.enhanced, Diagnostic: res.diagnostic(), Remote: res.host}
 		switch {
 		case res.ok() && (res.dsn || !to.wants("SUCCESS")):

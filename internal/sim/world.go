@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type World struct {
 	ctx    context.Context // ends with the world
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // everything that the world started
+
+	ahead atomic.Int64 // nanoseconds that Advance has added to the real time
 
 	reserve net.Listener // holds port on the world's first address, so that nobody is given it
 	port    int          // the SMTP port of every host
