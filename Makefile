@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WRITERS      = $(sort $(dir $(shell grep -rl --include='*_test.go' 'flag.Bool."update"' cmd diag internal mailer worker)))
 WRITTEN      = docs/causes.md docs/config.md diag/reply/RULES.md '*testdata*'
 
-.PHONY: help build demo check test fuzz bench corpus update
+.PHONY: help build demo check test fuzz bench corpus scenarios update
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,6 +41,9 @@ bench: ## every benchmark, without tests
 
 corpus: ## what the corpora beside the checkout say of the parsers, in tables
 	$(GO) test -count=1 -v -run=Corpus $(sort $(dir $(shell grep -rl --include='*_test.go' '^func TestCorpus' diag mailer internal cmd | sed 's|^|./|')))
+
+scenarios: ## every story, with simulated time: what was expected against what was said, in a table
+	@file=$$(mktemp); $(GO) test -count=1 -run='^TestScenarios$$' ./internal/scenario -table=$$file; failed=$$?; cat $$file; rm -f $$file; exit $$failed
 
 update: ## write generated pages and golden files anew
 	$(GO) test -count=1 $(addprefix ./,$(WRITERS)) -update
