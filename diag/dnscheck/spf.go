@@ -139,12 +139,7 @@ func (e *spfEval) host(ctx context.Context, domain string, depth int) (SPFResult
 	if a.Outcome.Temporary() {
 		return SPFTempError, fmt.Sprintf("the record of %s cannot be read: %s", clip(domain, 80), a.Why)
 	}
-	var records []string
-	for _, txt := range a.Texts() {
-		if isSPF(txt) {
-			records = append(records, txt)
-		}
-	}
+	records := spfTexts(a)
 	switch len(records) {
 	case 0:
 		return SPFNone, clip(domain, 80) + " publishes no SPF record"

@@ -1,0 +1,97 @@
+package dnscheck
+
+import (
+	"context"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// SPFCost is what evaluating a record takes in the worst case: for a client that nothing matches.
+type SPFCost struct {
+	Records []string `json:"records,omitempty"` // the SPF records at the domain; more than one is a permerror
+	Lookups int      `json:"lookups"`           // terms that ask DNS, includes and redirects followed
+	AtLeast bool     `json:"at_least"`          // some record was not read (a limit, macros, DNS), so it may be more
+	All     string   `json:"all,omitempty"`     // the last "all" of the domain's own record, with its sign; "" = none
+	PTR     bool     `json:"ptr,omitempty"`     // uses ptr, which RFC 7208 section 5.5 advises against
+	Wrong   string   `json:"wrong,omitempty"`   // the syntax error of the domain's own record
+	Unknown string   `json:"unknown,omitempty"` // DNS failed for the domain's own record: why
+}
+
+// CostSPF counts the look-ups that a record takes if nothing matches early. It reads at most the records that a receiver
+// may read: ten beside the domain's own.
+func CostSPF(ctx context.Context, resolver DNS, domain string) SPFCost {
+	var c SPFCost
+	a := resolver.Lookup(ctx, domain, dns.TypeTXT)
+	if a.Outcome.Temporary() {
+		c.Unknown = a.Why
+		return c
+	}
+	c.Records = spfTexts(a)
+	if len(c.Records) != 1 {
+		return c
+	}
+	rec, err := parseSPF(c.Records[0])
+	if err != nil {
+		c.Wrong = err.Error()
+		return c
+	}
+	for _, t := range rec.mechanisms {
+		if t.name == "all" {
+			c.All = string(t.sign) + "all"
+		}
+	}
+	queue, seen := []spfRecord{rec}, map[string]bool{foldName(domain): true}
+	for read := 0; len(queue) > 0; queue = queue[1:] {
+		terms := queue[0].mechanisms
+		if r := queue[0].redirect; r != nil && !hasAll(terms) {
+			terms = append(terms[:len(terms):len(terms)], *r)
+		}
+		for _, t := range terms {
+			c.PTR = c.PTR || t.name == "ptr"
+			if t.queries() {
+				c.Lookups++
+			}
+			if t.name != "include" && t.name != "redirect" {
+				continue
+			}
+			if strings.Contains(t.spec, "%") || read == spfMaxLookups || seen[foldName(t.spec)] {
+				c.AtLeast = true
+				continue
+			}
+			read++
+			seen[foldName(t.spec)] = true
+			texts := spfTexts(resolver.Lookup(ctx, strings.TrimSuffix(t.spec, "."), dns.TypeTXT))
+			if len(texts) != 1 {
+				c.AtLeast = true
+				continue
+			}
+			next, err := parseSPF(texts[0])
+			if err != nil {
+				c.AtLeast = true
+				continue
+			}
+			queue = append(queue, next)
+		}
+	}
+	return c
+}
+
+func hasAll(terms []spfTerm) bool {
+	for _, t := range terms {
+		if t.name == "all" {
+			return true
+		}
+	}
+	return false
+}
+
+func spfTexts(a Answer) []string {
+	var records []string
+	for _, txt := range a.Texts() {
+		if isSPF(txt) {
+			records = append(records, txt)
+		}
+	}
+	return records
+}
