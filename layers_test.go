@@ -41,7 +41,7 @@ var onlyFor = map[string]struct {
 	why       string
 }{
 	"internal/scenario": {[]string{"cmd/resetd"}, "stories are for tests and the demo"},
-	"internal/sim": {[]string{"cmd/resetd", "internal/scenario"}, "the made-up mail world is for tests and the demo"},
+	"internal/sim":      {[]string{"cmd/resetd", "internal/scenario"}, "the made-up mail world is for tests and the demo"},
 }
 
 // without are imports that would break what a room promises. Longer paths that are harmless (net/netip) are not meant.
