@@ -1,6 +1,8 @@
 package diag
 
 import (
+	"strings"
+
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -35,7 +37,13 @@ func (v *view) accepted(m *ledger.Message) []finding {
 			return one(out)
 		}
 		if v.smart(a) {
+			if silent, ok := v.silentProvider(m, f); ok {
+				return one(silent)
+			}
 			out.cause, out.rests = "unknown.handed_to_relay", ""
+		}
+		if thrown, ok := v.dropped(f); ok {
+			return []finding{thrown, out}
 		}
 	}
 	return one(out)
@@ -85,8 +93,13 @@ func (v *view) usualPlaces(m *ledger.Message) []finding {
 		return nil
 	}
 	cause, says := "accepted.junk", "The mail may lie in the junk folder."
-	if has(facts[0].Attempt.Host, "mimecast", "pphosted", "ppe-hosted", "barracuda", "protection.outlook", "messagelabs", "iphmx", "trendmicro", "hornetsecurity", "retarus") {
+	if gateway(facts[0].Attempt.Host) {
 		cause, says = "accepted.quarantined", "Their mail gateway may hold the mail in quarantine, where only their IT sees it."
 	}
 	return one(finding{cause: cause, says: says, conf: Possible, rank: note, facts: facts})
+}
+
+// gateway tells hosts that keep what they do not like in a quarantine.
+func gateway(host string) bool {
+	return has(strings.ToLower(host), "mimecast", "pphosted", "ppe-hosted", "barracuda", "protection.outlook", "messagelabs", "iphmx", "trendmicro", "hornetsecurity", "retarus")
 }

@@ -23,18 +23,18 @@ type Cause struct {
 	Because   string // template: why a resend helps or not
 	Actions   []Action
 	SettledBy string
-	Proof     string // what it rests upon, or why it cannot be told yet
+	Proof     string // what it rests upon
 	Diagnosed Source
 }
 
-// Source says whether this version tells a cause, and from what.
+// Source says from what a cause is told.
 type Source string
 
 // The sources of a diagnosis.
 const (
-	FromFacts Source = "facts" // a rule over our own facts
-	FromWords Source = "words" // what a host said, as diag/reply reads it
-	NotYet    Source = "no"    // this version never says it
+	FromFacts  Source = "facts"  // a rule over our own facts
+	FromWords  Source = "words"  // what a host said, as diag/reply reads it
+	FromReport Source = "report" // it cannot happen here; said only when a report from outside names it
 )
 
 // table is the catalogue, read once and never changed.

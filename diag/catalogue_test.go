@@ -66,7 +66,7 @@ func TestCatalogueIsComplete(t *testing.T) {
 		if !slices.Contains([]Helps{HelpsYes, HelpsFutile, HelpsAfterFix, HelpsWait, HelpsOtherChannel, HelpsOnce, HelpsAsReason, HelpsAskAPerson}, row.Resend) {
 			t.Errorf("%s: resend %q", row.ID, row.Resend)
 		}
-		if !slices.Contains([]Source{FromFacts, FromWords, NotYet}, row.Diagnosed) || row.Proof == "" || row.SettledBy == "" {
+		if !slices.Contains([]Source{FromFacts, FromWords, FromReport}, row.Diagnosed) || row.Proof == "" || row.SettledBy == "" {
 			t.Errorf("%s: says not how it is told", row.ID)
 		}
 		if len(row.Actions) == 0 {

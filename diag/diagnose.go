@@ -21,7 +21,7 @@ func (v *view) findings() []finding {
 	var out []finding
 	for _, rule := range []func(*view) []finding{
 		closedAccount, seenAfterChange, accountDoor, severalAccounts,
-		pageFailed, visited, changed,
+		stated, pageFailed, rewritten, visited, changed,
 		refused, merged, suppressedNow, notHandedOver, servers, port25,
 		otherMailbox, deadOnArrival, heldBack, mailStory, unread, arrived,
 		otherRealm, otherPage, unknownLogin, secondaryAddress,

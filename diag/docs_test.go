@@ -37,9 +37,11 @@ func causesDoc() string {
 Why a reset mail never came: every cause that resetd knows, with what it says, whether another mail helps, and whose move it is.
 This page is made from `+"`diag/causes.tsv`"+` by `+"`go test ./diag -update`"+`; the order in which causes win is in the package comment of `+"`diag`"+`.
 
-Of %d causes this version tells %d from its own facts and %d from what a host said; %d it never says, and each of those says below why.
+Of %d causes resetd tells %d from its own facts and %d from what a host said; %d cannot happen here, and are told when a report from outside names them:
+a `+"`detail`"+` of `+"`POST /v1/reports`"+` that begins with `+"`cause: ID`"+`, then `+"`;`"+` and free words, as in `+"`cause: link.other_browser; the session cookie was missing`"+`. Such a
+report may name: %s.
 
-`, len(Causes()), count[FromFacts], count[FromWords], count[NotYet])
+`, len(Causes()), count[FromFacts], count[FromWords], count[FromReport], "`"+strings.Join(Statable(), "`, `")+"`")
 	b.WriteString("In the examples, `…` stands for what is filled in; what is not known is left out.\n\n")
 	b.WriteString("| cause | blame | resend | told from |\n|---|---|---|---|\n")
 	for _, c := range Causes() {
@@ -61,11 +63,7 @@ Of %d causes this version tells %d from its own facts and %d from what a host sa
 			}
 			b.WriteString("\n")
 		}
-		if c.Diagnosed == NotYet {
-			fmt.Fprintf(&b, "- Not told by this version. %s\n", c.Proof)
-		} else {
-			fmt.Fprintf(&b, "- Proven by: %s\n", c.Proof)
-		}
+		fmt.Fprintf(&b, "- Proven by: %s\n", c.Proof)
 		fmt.Fprintf(&b, "- Settled by: %s\n", c.SettledBy)
 		fmt.Fprintf(&b, "- To the user: %s\n", shown(table().tell[c.Tell]["en"]))
 	}
@@ -82,7 +80,7 @@ func toldFrom(s Source) string {
 	case FromWords:
 		return "a host's words"
 	}
-	return "not by this version"
+	return "a report from outside"
 }
 
 // shown writes a template as an example: values as an ellipsis, brackets away.

@@ -24,11 +24,14 @@ type Input struct {
 
 	Suppression *Suppression // of the account's address, as it stands now; nil = none
 	Queue       Queue
-	Smart       map[string]bool // route name -> its host is our own relay (a smarthost)
-	Blind       []Blind         // times in which a sensor could not see
-	Bounces     bool            // a way back for bounces is configured and listening
-	Retention   time.Duration   // how long facts are kept; zero = for ever
-	Since       time.Time       // when this installation's records begin; zero = not known
+	Smart       map[string]bool   // route name -> its host is our own relay (a smarthost)
+	Blind       []Blind           // times in which a sensor could not see
+	Bounces     bool              // a way back for bounces is configured and listening
+	Outages     []Outage          // providers that put off mails of many people, now or of late
+	Opens       map[string]Opens  // provider -> how many of its mails are opened; absent = too few are known
+	Events      map[string]Events // route name -> what its mail provider tells by a hook; absent = it is to tell nothing
+	Retention   time.Duration     // how long facts are kept; zero = for ever
+	Since       time.Time         // when this installation's records begin; zero = not known
 }
 
 // Page is a URL that the person was on, and whose it is.

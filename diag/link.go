@@ -25,7 +25,7 @@ func visited(v *view) []finding {
 	}
 	var person, scanner ledger.Fact
 	for _, f := range v.facts[from:] {
-		if f.At.Before(v.born) || f.Visit == nil || f.Event != ledger.Opened && f.Event != ledger.Proceeded && f.Event != ledger.Declined {
+		if f.At.Before(v.born) || f.Visit == nil || f.Visit.Via != "" || f.Event != ledger.Opened && f.Event != ledger.Proceeded && f.Event != ledger.Declined {
 			continue
 		}
 		switch {
@@ -150,7 +150,7 @@ func pageFailed(v *view) []finding {
 	if v.told == nil {
 		return nil
 	}
-	f := last(v.reports(v.born, "page_failed"))
+	f := last(v.plain(v.reports(v.born, "page_failed")))
 	if f.ID == "" || v.used >= 0 && f.At.Before(v.facts[v.used].At) {
 		return nil
 	}

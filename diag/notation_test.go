@@ -158,7 +158,12 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 		f.Issue = &ledger.Issue{Generation: max(1, number(a.pair["gen"])), KeyID: "k1", TTL: ledger.Seconds(ttl.Seconds()), Until: at.Add(ledger.MaxLife),
 			Account: "u1", Address: a.pair["to"], Locale: a.pair["locale"], Route: a.pair["route"]}
 	case ledger.Postponed, ledger.Paused, ledger.Resumed:
-		f.Delay = &ledger.Delay{Why: a.take(), Detail: a.take(), Next: mustMoment(a.pair["next"]), Route: a.pair["route"]}
+		f.Delay = &ledger.Delay{Why: a.take(), Detail: a.take(), Next: mustMoment(a.pair["next"]), Route: a.pair["route"], Count: number(a.pair["n"]), Limit: a.pair["limit"]}
+	case ledger.Composed:
+		f.Composition = &ledger.Composition{MessageID: a.pair["id"], From: a.pair["from"]}
+		if s := a.pair["selectors"]; s != "" {
+			f.Composition.Selectors = strings.Split(s, ",")
+		}
 	case ledger.Failed:
 		f.Failure = &ledger.Failure{Why: a.take(), Detail: a.take()}
 	case ledger.Dialed:
@@ -169,13 +174,14 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 		f.Return = &ledger.Return{Source: "smtp", Matched: !a.flag("unmatched"), Recipient: a.pair["rcpt"], RemoteHost: a.pair["host"], Cause: a.pair["cause"],
 			ReportedBy: a.pair["by"]}
 		f.By = ""
+		f.Return.Source = or(a.pair["source"], f.Return.Source)
 		f.Return.Action, f.Return.Status, f.Return.Diagnostic = a.take(), a.pair["status"], a.take()
 		if s := a.pair["unread"]; s != "" {
 			f.Return.Unread = []string{s}
 		}
 	case ledger.Opened, ledger.Proceeded, ledger.Declined:
 		f.Message = ""
-		f.Visit = &ledger.Visit{Method: "GET", UserAgent: "Mozilla/5.0 (Windows NT 10.0)", Dead: a.pair["dead"], Gen: number(a.pair["gen"])}
+		f.Visit = &ledger.Visit{Method: "GET", UserAgent: "Mozilla/5.0 (Windows NT 10.0)", Dead: a.pair["dead"], Gen: number(a.pair["gen"]), Via: a.pair["via"]}
 		if m := a.pair["method"]; m != "" {
 			f.Visit.Method = m
 		}
@@ -324,6 +330,12 @@ func readWorld(line string, in *Input) error {
 		in.Smart = map[string]bool{a.take(): true}
 	case "blind":
 		in.Blind = append(in.Blind, Blind{Sensor: a.take(), From: mustMoment(a.pair["from"]), To: mustMoment(a.pair["to"])})
+	case "outage":
+		in.Outages = append(in.Outages, Outage{Provider: a.take(), Since: mustMoment(a.pair["since"]), Until: mustMoment(a.pair["until"]), Resets: number(a.pair["resets"])})
+	case "opens": // PROVIDER accepted= opened= others= others_opened=
+		in.Opens = map[string]Opens{a.take(): {number(a.pair["accepted"]), number(a.pair["opened"]), number(a.pair["others"]), number(a.pair["others_opened"])}}
+	case "events":
+		in.Events = map[string]Events{a.take(): {Provider: a.pair["provider"], Last: mustMoment(a.pair["last"])}}
 	case "bounces":
 		in.Bounces = a.take() != "off"
 	case "since":

@@ -64,6 +64,11 @@ func (v *view) noWorker() bool {
 
 // waiting: an attempt is due, booked or under way.
 func (v *view) waiting(m *ledger.Message) []finding {
+	if d := m.Delay; d != nil && d.Why == "quota" {
+		f := last(v.ofMail(m, ledger.Postponed))
+		return one(finding{cause: "request.quota_exhausted", conf: Certain, rank: mail, facts: []ledger.Fact{f}, notBefore: m.NextAt,
+			vars: vars{"t": v.at(f.At), "route": quote(d.Route), "n": counted(d.Count), "limit": d.Limit, "next": v.at(m.NextAt)}})
+	}
 	if f, ok := telling(m); ok {
 		return v.read(m, f)
 	}

@@ -47,13 +47,14 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 		if v.smart(a) {
 			out.cause, out.conf = "relay.unreachable", Certain
 		}
-		return one(out)
+		return v.outage(m, one(out))
 	case ledger.Blocked:
 		return v.blocked(out, a)
 	}
 	r := reply.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
 	out.cause, out.conf = v.attribute(r, a)
-	return one(v.timed(out, m, r))
+	out.cause, out.conf = v.nearer(m, out.cause, out.conf, a.Text)
+	return v.outage(m, one(v.timed(out, m, r)))
 }
 
 // attribute fits a reading to whose host it was and whether it was for good.

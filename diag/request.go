@@ -53,6 +53,8 @@ func refused(v *view) []finding {
 		f.cause, f.rank = "queue.merged", trace // its first mail is not known any more
 	case ledger.WhySuppressed:
 		return one(v.suppressed(f))
+	case ledger.WhyBlockedSource:
+		f.cause, f.vars["text"] = "request.blocked_source", led("its network ", quote(r.Detail), " is on our deny list")
 	case ledger.WhyMailOff:
 		f.cause = "compose.mail_disabled"
 	case ledger.WhyResetOff:
@@ -202,7 +204,7 @@ func (v *view) site(whose, url string) string {
 
 // notHandedOver: the site took a click and no ask followed.
 func notHandedOver(v *view) []finding {
-	failed := last(v.reports(later(v.born, v.now.Add(-day)), "request_failed"))
+	failed := last(v.plain(v.reports(later(v.born, v.now.Add(-day)), "request_failed")))
 	if failed.ID == "" || v.told != nil && v.told.Asked.At.After(reportedAt(failed)) {
 		return nil
 	}

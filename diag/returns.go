@@ -23,6 +23,11 @@ func (v *view) returned(m *ledger.Message, f ledger.Fact) []finding {
 		out.cause, out.conf, out.vars["forward"] = "recipient.forward_failed", Likely, other
 		return one(out)
 	}
+	out.cause, out.conf = v.nearer(m, out.cause, out.conf, r.Diagnostic)
+	// A provider's events are proven by its key: what they name counts as its word. What mail says is written by strangers.
+	if cause, rest, ok := Stated(r.Diagnostic); ok && cause != "" && r.Source != "smtp" && r.Source != "imap" && r.Source != "log" {
+		out.cause, out.conf, out.vars["text"] = cause, Certain, quote(rest)
+	}
 	if out.cause == "recipient.forward_failed" {
 		out.vars["forward"] = quote(r.Recipient)
 	}

@@ -107,6 +107,7 @@ func saysRefused(r *ledger.Refusal) string {
 		ledger.WhyMailOff:          "no route for mail is configured",
 		ledger.WhyResetOff:         "resets are switched off",
 		ledger.WhyUnconfigured:     "the realm is not in the configuration",
+		ledger.WhyBlockedSource:    "the ask came from a network of our deny list",
 	}[r.Why]
 	return "No mail was sent: " + or(why, "no reason is known") + "."
 }
@@ -119,6 +120,7 @@ func saysPostponed(d *ledger.Delay) string {
 		"directory_unavailable":  "the directory did not answer",
 		"suppression_unreadable": "the stop list could not be read",
 		"shutdown":               "the worker was stopping",
+		"quota":                  "our own limit for mail was used up",
 	}[d.Why]
 	s := "The try could not begin: " + or(why, "it had to wait") + led(" (", quote(d.Detail), ")")
 	if !d.Next.IsZero() {
@@ -244,7 +246,12 @@ func saysVisit(f ledger.Fact) string {
 		s = "A link was presented that is no longer good"
 	default:
 		s = "The link was opened"
-		if program(v) {
+		switch {
+		case v.Via != "" && v.Method == imageFetch:
+			s = quote(v.Via) + " tells that the mail was shown, or fetched ahead by a program"
+		case v.Via != "":
+			s = quote(v.Via) + " tells of a click on the link that it had put in the place of ours"
+		case program(v):
 			s = "The link was opened by a program"
 		}
 	}
@@ -252,7 +259,7 @@ func saysVisit(f ledger.Fact) string {
 		"malformed": "it was cut or altered", "other_realm": "it belongs to another realm", "unknown": "its reset is no longer known",
 		"used": "it had been used", "replaced": "a newer one, or a change of the password, had replaced it", "expired": "its life had ended",
 	}[v.Dead]
-	return s + led(": ", dead) + "."
+	return upper(s) + led(": ", dead) + "."
 }
 
 func saysReported(f ledger.Fact) string {

@@ -18,6 +18,14 @@ func or(s, instead string) string {
 	return s
 }
 
+// counted writes a count; "" for none, which is not known.
+func counted(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
 // led gives s with something before and after it, and nothing when s is empty.
 func led(before, s string, after ...string) string {
 	if s == "" {

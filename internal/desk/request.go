@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
 )
@@ -159,6 +160,8 @@ func (d *Desk) Report(ctx context.Context, a Actor, seed ledger.Seed, r Reported
 		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`kind` is none of " + strings.Join(ReportKinds, ", ") + "."})
 	case len(r.Detail) > MaxReason || control(r.Detail):
 		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`detail` is longer than 500 bytes or has control characters."})
+	case !statable(r.Detail):
+		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`detail` begins with `cause:` and names none that a report may: " + strings.Join(diag.Statable(), ", ") + "."})
 	case r.At.After(now.Add(5 * time.Minute)):
 		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`at` lies in the future."})
 	}
@@ -177,6 +180,12 @@ func (d *Desk) Report(ctx context.Context, a Actor, seed ledger.Seed, r Reported
 		}
 	}
 	return d.Store.Append(ctx, l, f)
+}
+
+// statable says whether a detail names no cause, or one that a report may name.
+func statable(detail string) bool {
+	_, _, ok := diag.Stated(detail)
+	return ok
 }
 
 // replaceTokens kills the live tokens of every account that a ledger's resets were issued for.
