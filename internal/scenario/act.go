@@ -108,6 +108,7 @@ func (p *Player) asks(ctx context.Context, who, realm string, a *args) (string, 
 	}
 	key := [2]string{in["login"].(string), realm}
 	p.asked[key] = append(p.asked[key], got.Reset)
+	p.fresh[got.Reset] = true
 	return said, nil
 }
 
@@ -151,6 +152,9 @@ func (p *Player) about(ctx context.Context, st *Step, realm string, a *args) (st
 			in["route"] = route
 		}
 		said, _, err := p.post(ctx, st.who, at+"/resend", in)
+		if said == "202" {
+			p.fresh[id] = true
+		}
 		return said, err
 	}
 	_, out, err := p.post(ctx, "support", at, nil)

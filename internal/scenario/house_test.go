@@ -63,15 +63,15 @@ func newFast(t testing.TB, s *Scenario) *fast {
 	st, err := Build(t.TempDir(), s.World, s.Files, Options{SimRedis: true, PublicURL: "https://reset." + OurDomain, Secrets: secrets()})
 	must(err)
 	t.Cleanup(func() { st.Close() })
-	st.Sim.Advance(0)
 	f.cfg, err = config.Load(st.File, nil)
 	must(err)
 	rdb, err := store.Open(string(f.cfg.Store.Redis))
 	must(err)
 	t.Cleanup(func() { rdb.Close() })
 	f.store = store.New(rdb, store.Options{Retention: time.Duration(f.cfg.Store.Retention), Durability: "memory"})
-	_, err = f.store.SyncClock(t.Context())
-	must(err)
+	must(f.store.Ping(t.Context()))
+	f.Stage = st
+	must(f.advance(t.Context(), 0))
 
 	var keys []token.Key
 	var pathKeys []mailer.Key

@@ -33,6 +33,7 @@ type Player struct {
 	Patience time.Duration
 
 	asked map[[2]string][]ledger.ResetID // by login and realm, oldest first
+	fresh map[ledger.ResetID]bool        // asked for, and not known to be begun with
 	idle  bool                           // the worker is stopped: nothing that is due will be done
 }
 
@@ -40,7 +41,7 @@ type Player struct {
 // told otherwise than expected is an Outcome.
 func (p *Player) Play(ctx context.Context, parts ...Cast) error {
 	if p.asked == nil {
-		p.asked = map[[2]string][]ledger.ResetID{}
+		p.asked, p.fresh = map[[2]string][]ledger.ResetID{}, map[ledger.ResetID]bool{}
 	}
 	var now time.Duration
 	for {
@@ -112,10 +113,20 @@ func (p *Player) settle(ctx context.Context) error {
 			due = q.InFlight + q.Returns
 		}
 		switch {
-		case p.idle, due == 0:
+		case p.idle:
+			quiet++
+		case due > 0:
+			quiet = 0
+		case q.Paused != nil:
 			quiet++
 		default:
-			quiet = 0
+			heard, err := p.heard(until)
+			if err != nil {
+				return err
+			}
+			if heard {
+				quiet++
+			}
 		}
 		if quiet > 1 {
 			return nil
@@ -126,6 +137,34 @@ func (p *Player) settle(ctx context.Context) error {
 		case <-time.After(15 * time.Millisecond):
 		}
 	}
+}
+
+// heard tells whether a worker has begun with everything that was asked for. The queue alone does not say so: what was written a moment
+// ago may lie in the future of a process whose clock is some milliseconds behind Redis'.
+func (p *Player) heard(ctx context.Context) (bool, error) {
+	support := api.Client{URL: p.URL, Key: p.Secrets["support"]}
+	for id := range p.fresh {
+		r, err := support.Reset(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		begun := false
+		for _, f := range r.Facts {
+			switch f.Fact {
+			case ledger.Requested, ledger.Resent:
+				begun = false
+			case ledger.Cancelled:
+				begun = begun || r.State == ledger.Withdrawn
+			case ledger.Issued, ledger.Refused, ledger.Postponed, ledger.Dialed, ledger.Failed, ledger.Expired:
+				begun = true
+			}
+		}
+		if !begun {
+			return false, nil
+		}
+		delete(p.fresh, id)
+	}
+	return true, nil
 }
 
 // do does one line. A call that is answered otherwise than the line expects is an outcome; one that expects nothing must succeed.

@@ -230,7 +230,9 @@ func (st *Stage) mail(login, realm string) []sim.Mail {
 	var out []sim.Mail
 	for _, h := range st.hosts {
 		for _, m := range h.Mail() {
-			to := func(r sim.Recipient) bool { return strings.EqualFold(r.Address, address) || strings.EqualFold(r.Address, login) }
+			to := func(r sim.Recipient) bool {
+				return strings.EqualFold(r.Address, address) || strings.EqualFold(r.Address, login)
+			}
 			if slices.ContainsFunc(m.Recipients, to) && strings.HasPrefix(m.Header("From"), title(realm)+" ") {
 				out = append(out, m)
 			}
@@ -263,4 +265,3 @@ func (st *Stage) Close() error {
 
 // title is a realm's name for people.
 func title(realm string) string { return strings.ToUpper(realm[:1]) + realm[1:] }
-
