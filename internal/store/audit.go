@@ -38,9 +38,12 @@ func (e Entry) sum() string {
 	return hex.EncodeToString(h[:])
 }
 
-// KEYS 1 audit, 2 head · ARGV 1 previous hash, 2 new hash, 3 entry. Appends if the head is still the previous one; returns 1 or 0.
+// KEYS 1 audit, 2 head · ARGV 1 previous hash, 2 new hash, 3 entry. Appends if the head is still the previous one. Returns 1 when the entry
+// stands in the trail, now or already (a client whose reply was lost asks again), else 0.
 var auditScript = newScript(`
-if (redis.call('GET', KEYS[2]) or '') ~= ARGV[1] then return 0 end
+local head = redis.call('GET', KEYS[2]) or ''
+if head == ARGV[2] then return 1 end
+if head ~= ARGV[1] then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[2])
 return 1`)

@@ -8,8 +8,8 @@ import (
 	"github.com/resetd/resetd/internal/token"
 )
 
-// An account's record is a HASH: k ms up to which every token issued is replaced, pk what k was before, "u:<reset>" the generation and
-// ms of a token's use, "v:<reset>" 1 when a failed outcome revived it once. No token stands in it.
+// An account's record is a HASH: k ms up to which every token issued is replaced, pk what k was before, "u:<reset>" the generation, ms
+// and event of a token's use, "v:<reset>" the event by which a failed outcome revived it once. No token stands in it.
 
 // Admission is what becomes of an ask for an account.
 type Admission struct {
@@ -105,15 +105,19 @@ type Live struct {
 
 // KEYS 1 account, 2 owed · ARGV 1 reset, 2 generation, 3 newest generation, 4 issued ms, 5 expires ms, 6 retention ms, 7 event, 8 owed row (” = only look).
 // Returns 'ok', 'used', 'replaced' or 'expired', in that order of asking. 'ok' with a row uses the token: no other call can get it, and
-// every other token of the account is replaced. The row is the Redeemed fact that the reset's ledger is owed.
+// every other token of the account is replaced. The row is the Redeemed fact that the reset's ledger is owed. The same event again gets
+// the same answer: a client whose reply was lost sends its command anew, and must not hear 'used' from its own use.
 var redeemScript = newScript(`
 local t = now()
 local used = redis.call('HGET', KEYS[1], 'u:' .. ARGV[1])
-if used and string.match(used, '^%d+') == ARGV[2] then return 'used' end
+if used then
+  local gen, event = string.match(used, '^(%d+):%d+:(.*)$')
+  if gen == ARGV[2] then return event == ARGV[7] and 'ok' or 'used' end
+end
 if tonumber(ARGV[4]) <= tonumber(redis.call('HGET', KEYS[1], 'k') or '0') or ARGV[2] ~= ARGV[3] then return 'replaced' end
 if t >= tonumber(ARGV[5]) then return 'expired' end
 if ARGV[8] == '' then return 'ok' end
-redis.call('HSET', KEYS[1], 'u:' .. ARGV[1], ARGV[2] .. ':' .. t, 'pk', redis.call('HGET', KEYS[1], 'k') or '0', 'k', t)
+redis.call('HSET', KEYS[1], 'u:' .. ARGV[1], ARGV[2] .. ':' .. t .. ':' .. ARGV[7], 'pk', redis.call('HGET', KEYS[1], 'k') or '0', 'k', t)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('HSET', KEYS[2], ARGV[7], ARGV[8])
 return 'ok'`)
@@ -160,14 +164,17 @@ func (s *Store) redeem(ctx context.Context, t Live, event, row string) error {
 	return nil
 }
 
-// KEYS 1 account, 2 owed · ARGV 1 reset, 2 window ms, 3 retention ms, 4 event, 5 owed row. Returns 1 when the token lives again, else 0.
+// KEYS 1 account, 2 owed · ARGV 1 reset, 2 window ms, 3 retention ms, 4 event, 5 owed row. Returns 1 when the token lives again, by this
+// event now or already, else 0.
 var reviveScript = newScript(`
+local revived = redis.call('HGET', KEYS[1], 'v:' .. ARGV[1])
+if revived then return revived == ARGV[4] and 1 or 0 end
 local used = redis.call('HGET', KEYS[1], 'u:' .. ARGV[1])
-if not used or redis.call('HEXISTS', KEYS[1], 'v:' .. ARGV[1]) == 1 then return 0 end
-local at = tonumber(string.match(used, ':(%d+)$'))
+if not used then return 0 end
+local at = tonumber(string.match(used, '^%d+:(%d+)'))
 if now() - at > tonumber(ARGV[2]) or tonumber(redis.call('HGET', KEYS[1], 'k')) ~= at then return 0 end
 redis.call('HDEL', KEYS[1], 'u:' .. ARGV[1])
-redis.call('HSET', KEYS[1], 'v:' .. ARGV[1], '1', 'k', redis.call('HGET', KEYS[1], 'pk') or '0')
+redis.call('HSET', KEYS[1], 'v:' .. ARGV[1], ARGV[4], 'k', redis.call('HGET', KEYS[1], 'pk') or '0')
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 return 1`)
 
