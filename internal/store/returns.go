@@ -16,12 +16,14 @@ const ReturnsKept = 20
 var ErrEnough = errors.New("enough mail came back for this message")
 
 // KEYS 1 the message's work, 2 sealed copy, 3 the return's work, 4 due, 5 ring · ARGV 1 retention ms, 2 return id, 3 sealed mail, 4 message id, 5 most, 6 ring patience ms.
-// Keeps a returned mail and the work of reading it, in one step. Returns Redis' time, -1 when no such message is known, -2 when it has had enough.
+// Keeps a returned mail and the work of reading it, in one step; one that is kept, or was read already, is left as it is, so that a mail
+// that is offered over and over is read once. Returns Redis' time, -1 when no such message is known, -2 when it has had enough.
 var keepScript = newScript(`
 local l = redis.call('HGET', KEYS[1], 'l')
 if not l then return -1 end
-if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('HINCRBY', KEYS[1], 'n', 1) > tonumber(ARGV[5]) then return -2 end
 local t = now()
+if redis.call('EXISTS', KEYS[3]) == 1 then return t end
+if redis.call('HINCRBY', KEYS[1], 'n', 1) > tonumber(ARGV[5]) then return -2 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[1])
 redis.call('HSET', KEYS[3], 'l', l, 'rm', redis.call('HGET', KEYS[1], 'rm'), 'r', redis.call('HGET', KEYS[1], 'r'), 'm', ARGV[4], 's', 'open')
 redis.call('ZADD', KEYS[4], t, ARGV[2])

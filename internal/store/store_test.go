@@ -468,6 +468,13 @@ func TestKeep(t *testing.T) {
 	if _, err := s.Sealed(t.Context(), ret); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the sealed copy is still there: %v", err)
 	}
+	// Its sender offers it again after it was read: there is nothing left to do.
+	if _, err := s.Keep(t.Context(), f.Message, ret, []byte("sealed")); err != nil {
+		t.Error(err)
+	}
+	if q, _ := s.Status(t.Context()); q.Returns != 0 {
+		t.Error("a mail that was read is to be read again")
+	}
 	if _, err := s.Keep(t.Context(), ledger.NewMessageID(p, ledger.NewSeed()), ret, nil); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("for a message that never was: %v", err)
 	}
