@@ -28,7 +28,37 @@ type Child struct {
 // ErrNoServer means that neither redis-server nor valkey-server is installed.
 var ErrNoServer = errors.New("no redis-server or valkey-server is installed; install one, or name a server in [store] redis")
 
-// StartChild starts a server whose data lies in dir, with what the durability needs, and waits until it answers.
+// ErrFolderTaken means that another server of ours has its data in the folder.
+var ErrFolderTaken = errors.New("another resetd's Redis server has its data in this folder; give each its own ([store] dir), or run one")
+
+// hold takes the folder for a server. The server inherits the lock, so it holds until server and starter have both let go of it: one that
+// still writes its file out after a kill -9 of ours is waited for, at most until ctx ends or for folderPatience.
+func hold(ctx context.Context, dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "resetd.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: data folder: %w", err)
+	}
+	patience := time.After(folderPatience)
+	for !lock(f) {
+		select {
+		case <-ctx.Done():
+		case <-patience:
+		case <-time.After(50 * time.Millisecond):
+			continue
+		}
+		f.Close()
+		return nil, ErrFolderTaken
+	}
+	return f, nil
+}
+
+// lock takes a file for whoever holds it open, without waiting.
+func lock(f *os.File) bool { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil }
+
+// folderPatience is how long a server whose parent was killed may take to end.
+const folderPatience = 10 * time.Second
+
+// StartChild starts a server whose data lies in dir, with what the durability needs, and waits until it answers. ErrFolderTaken: another has it.
 func StartChild(ctx context.Context, dir, durability string) (*Child, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -43,6 +73,11 @@ func StartChild(ctx context.Context, dir, durability string) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	held, err := hold(ctx, abs)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close() // the server has it
 	socket := filepath.Join(abs, "redis.sock")
 	if len(socket) > 100 { // sun_path holds 108 bytes
 		tmp, err := os.MkdirTemp("", "resetd")
@@ -59,6 +94,7 @@ func StartChild(ctx context.Context, dir, durability string) (*Child, error) {
 	c.cmd = exec.Command(path, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", abs,
 		"--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction", "--save", "", "--daemonize", "no")
 	c.cmd.Stdout, c.cmd.Stderr = &c.stderr, &c.stderr
+	c.cmd.ExtraFiles = []*os.File{held}
 	endWithParent(c.cmd)
 	started := make(chan error, 1)
 	go func() {
