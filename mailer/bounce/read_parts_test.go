@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/resetd/resetd/diag/reply"
 )
 
 func TestNextAddress(t *testing.T) {
@@ -168,5 +170,28 @@ func TestReadError(t *testing.T) {
 	}
 	if m, err := Read(strings.NewReader("")); err != nil || m.Kind != KindNone {
 		t.Errorf("an empty mail is %v, %v", m.Kind, err)
+	}
+}
+
+// TestNotices: each rule of notices.txt decides its sample.
+func TestNotices(t *testing.T) {
+	id, n := "", 0
+	for _, l := range strings.Split(noticeRules, "\n") {
+		l = strings.TrimSpace(l)
+		if rest, ok := strings.CutPrefix(l, "rule "); ok {
+			id = rest
+		}
+		sample, ok := strings.CutPrefix(l, "sample ")
+		if !ok {
+			continue
+		}
+		n++
+		host, stage, words := hostWords(sample)
+		if got := rules().Read(reply.Reply{Host: host, Stage: stage, Text: words}); got.Rule != id {
+			t.Errorf("%q is decided by %s, not by %s", sample, got.Rule, id)
+		}
+	}
+	if n == 0 {
+		t.Error("no rules")
 	}
 }
