@@ -107,7 +107,7 @@ func (u *Unavailable) Unwrap() error { return u.Err }
 
 func unavailable(err error) error {
 	if strings.Contains(err.Error(), "OOM") {
-		return &Unavailable{Err: fmt.Errorf("Redis is at its memory limit: %w", err)}
+		return &Unavailable{Err: fmt.Errorf("the memory limit of Redis is reached: %w", err)}
 	}
 	return &Unavailable{Err: err}
 }
