@@ -38,14 +38,14 @@ func TestMainJobWithPostfix(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
-	t.Run("lands, verifies, is redeemed once", func(t *testing.T) {
+	t.Run("lands and is redeemed once", func(t *testing.T) {
 		c := caller{t, c.url}
 		id := c.ask("Jo@Home.example")
 		mails, err := relay.WaitMail(ctx, "jo@home.example", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		verifyWithOpenDKIM(t, in.dir, mails[0])
+		t.Run("verifies", func(t *testing.T) { verifyWithOpenDKIM(t, in.dir, mails[0]) })
 		link := sim.Link(mails[0])
 		if !strings.HasPrefix(link, "https://reset.us.example/r/") {
 			t.Fatalf("link %q", link)
@@ -94,11 +94,13 @@ func verifyWithOpenDKIM(t *testing.T, keys string, mail []byte) {
 	t.Helper()
 	opendkim, err := exec.LookPath("opendkim")
 	if err != nil {
+		opendkim, err = exec.LookPath("/usr/sbin/opendkim")
+	}
+	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("opendkim is not installed (Debian package opendkim), and CI needs it")
 		}
-		t.Log("opendkim is not installed (Debian package opendkim): signatures are not verified independently")
-		return
+		t.Skip("opendkim is not installed (Debian package opendkim): signatures are not verified independently")
 	}
 	dir, err := os.MkdirTemp("", "opendkim") // not t.TempDir: OpenDKIM takes a comma in a name for the end of it
 	if err != nil {
