@@ -54,6 +54,9 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	r := reply.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
 	out.cause, out.conf = v.attribute(r, a)
 	out.cause, out.conf = v.nearer(m, out.cause, out.conf, a.Text)
+	if out.cause == "deferred.remote_down" {
+		out.vars["how"] = "answers, but takes no mail"
+	}
 	return v.outage(m, one(v.timed(out, m, r)))
 }
 
@@ -68,6 +71,8 @@ func (v *view) attribute(r reply.Reading, a *ledger.Attempt) (string, Confidence
 		return "recipient.relay_denied", conf // a stranger's host that wants a login does not serve the domain
 	case !own && cause == "relay.unreachable":
 		return "deferred.remote_down", conf
+	case !own && cause == "relay.sender_refused" && privateRelay(domainOf(v.address())):
+		return "recipient.private_relay", Likely // Apple's words for a sender that nobody registered
 	case own && cause == "deferred.remote_down":
 		return "relay.unreachable", Likely
 	}
@@ -84,6 +89,11 @@ func (v *view) attribute(r reply.Reading, a *ledger.Attempt) (string, Confidence
 		return cause, Certain // that a host said so is sure, even if its words say nothing
 	}
 	return cause, conf
+}
+
+// privateRelay tells the domains under which Apple hides its users' addresses.
+func privateRelay(domain string) bool {
+	return domain == "privaterelay.appleid.com" || domain == "private.icloud.com"
 }
 
 // timed says when another try can fare better.

@@ -47,7 +47,7 @@ type parts struct {
 	accountLimit, sourceLimit store.Limit
 	deny                      []netip.Prefix         // no ask from these networks is served
 	caps                      map[string]store.Limit // mails by route; absent = no limit
-	wakes                     time.Duration // 0 = the desk's own
+	wakes                     time.Duration          // 0 = the desk's own
 
 	apiKeys []api.Key
 

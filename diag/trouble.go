@@ -1,0 +1,156 @@
+package diag
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// Trouble is an incident: one of many people.
+type Trouble struct {
+	ID       string    `json:"incident"` // "inc_…", given by the store
+	Kind     Kind      `json:"kind"`
+	Name     string    `json:"name"`
+	Cause    string    `json:"cause"`          // the probable one
+	Since    time.Time `json:"since"`          // as exact as a slice, or as the first failure in it
+	Until    time.Time `json:"until,omitzero"` // zero = it goes on
+	Seen     time.Time `json:"seen"`           // the last failure
+	Size     int       `json:"size"`           // resets that failed because of it
+	Tried    int       `json:"tried"`          // mails since then; one counts once in a slice
+	Failed   int       `json:"failed"`
+	Usual    float64   `json:"usual"` // the rate of failures before it
+	Says     string    `json:"says"`
+	Evidence []string  `json:"evidence"`
+}
+
+// Key is what its mails have in common.
+func (t Trouble) Key() Key { return Key{t.Kind, t.Name} }
+
+// Holds tells whether a failing mail is one of this trouble's.
+func (t Trouble) Holds(f Failing) bool {
+	return f.has(t.Key()) && !f.At.Before(t.Since.Add(-slack)) && (t.Until.IsZero() || !f.At.After(t.Until.Add(slack)))
+}
+
+// begun makes a trouble of a suspect. Its beginning is the first slice of an unbroken row with at least half the rate of now.
+func (w Watch) begun(s suspect) Trouble {
+	rate := w.count(s.key, s.from, time.Time{}).rate()
+	since, found := s.from, false
+	for _, c := range slices.Backward(w.Slices) {
+		one := c.Keys[s.key]
+		if s.key.Kind == OfReason {
+			one.Tried = c.Total.Tried
+		}
+		if one.Tried+one.Failed == 0 {
+			continue // nobody asked
+		}
+		if one.Failed > 0 && one.rate() >= rate/2 {
+			since, found = c.Start, true
+		} else if found {
+			break
+		}
+	}
+	for _, f := range w.Failing {
+		if d := f.At.Sub(since); f.has(s.key) && d >= 0 && d < Slice {
+			since = f.At
+			break
+		}
+	}
+	return w.described(Trouble{Kind: s.key.Kind, Name: s.key.Name, Since: since, Usual: s.usual})
+}
+
+// follow brings a trouble up to date, and ends it when mails pass again.
+func (w Watch) follow(t Trouble) Trouble {
+	t = w.described(t)
+	latest := w.count(t.Key(), w.Now.Truncate(Slice).Add(-2*Slice), time.Time{})
+	switch rate := float64(t.Failed) / float64(max(t.Tried, 1)); {
+	case latest.Tried > 0 && passes(latest, t.Usual, rate):
+		t.Until = w.Now
+	case w.Now.Sub(later(t.Seen, t.Since)) > quiet:
+		t.Until = later(t.Seen, t.Since)
+	}
+	if !t.Until.IsZero() {
+		t.Says = t.sentence()
+	}
+	return t
+}
+
+func (w Watch) described(t Trouble) Trouble {
+	ours := map[ledger.ResetID]bool{}
+	others := map[Key]int{}
+	for _, f := range w.Failing {
+		if !t.Holds(f) {
+			continue
+		}
+		t.Seen = later(t.Seen, f.At)
+		if !ours[f.Reset] {
+			for _, k := range f.Marks.Keys() {
+				others[k]++
+			}
+		}
+		ours[f.Reset] = true
+	}
+	// Up to the last failure: what passes after it is no part of the trouble.
+	c := w.count(t.Key(), t.Since.Truncate(Slice), t.Seen.Truncate(Slice).Add(Slice))
+	t.Tried, t.Failed = max(t.Tried, c.Tried), max(t.Failed, c.Failed)
+	t.Size = max(t.Size, len(ours))
+	cause, code := w.mostly(t.Holds)
+	if t.Cause = or(cause, t.Cause); t.Kind == OfProvider && (t.Cause == "deferred.other" || t.Cause == "deferred.remote_down") {
+		t.Cause = "deferred.provider_outage"
+	}
+	if len(ours) > 0 {
+		t.Evidence = w.evidence(t, cause, code, others, len(ours))
+	}
+	t.Says = t.sentence()
+	return t
+}
+
+func (w Watch) evidence(t Trouble, cause, code string, others map[Key]int, n int) []string {
+	out := []string{fmt.Sprintf("%d of %d mails failed since %s; before that it was %s of 100.", t.Failed, t.Tried, minute(t.Since), percent(t.Usual))}
+	out = append(out, fmt.Sprintf("What is said most: %s%s.", cause, led(" (", code, ")")))
+	var shared []string
+	for _, kind := range []Kind{OfProvider, OfSender, OfRoute, OfRealm} {
+		for k, c := range others {
+			if k.Kind == kind && k != t.Key() && float64(c) >= 0.9*float64(n) {
+				shared = append(shared, string(kind)+" "+k.Name)
+			}
+		}
+	}
+	if len(shared) > 0 {
+		out = append(out, "Nearly all of them also share: "+strings.Join(shared, ", ")+".")
+	}
+	for _, c := range w.Changes {
+		if d := t.Since.Sub(c.At); d > -Slice && d < 2*time.Hour {
+			out = append(out, minute(c.At)+": "+c.Says)
+		}
+	}
+	return out
+}
+
+func (t Trouble) sentence() string {
+	s := fmt.Sprintf("Since %s mails %s fail: %d resets so far", minute(t.Since), t.about(), t.Size)
+	if !t.Until.IsZero() {
+		s = fmt.Sprintf("From %s to %s mails %s failed: %d resets", minute(t.Since), minute(t.Until), t.about(), t.Size)
+	}
+	return s + led(" (probable cause: ", t.Cause, ")") + "."
+}
+
+func (t Trouble) about() string {
+	switch t.Kind {
+	case OfProvider:
+		return "to " + named(t.Name)
+	case OfSender:
+		return "from " + t.Name
+	case OfRoute:
+		return "by the route " + t.Name
+	case OfRealm:
+		return "of the realm " + t.Name
+	}
+	return "everywhere"
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func percent(p float64) string { return fmt.Sprintf("%.0f", 100*p) }
