@@ -3,6 +3,7 @@ package bounce
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand"
 	"reflect"
 	"runtime"
@@ -176,16 +177,20 @@ func TestHostile(t *testing.T) {
 			in := []byte(make(maxMail))
 			in = in[:min(len(in), maxMail)]
 			ReadBytes(in[:min(len(in), 4096)])
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			m, err := Read(bytes.NewReader(in))
-			runtime.ReadMemStats(&after)
-			if err != nil {
-				t.Fatal(err)
+			least := uint64(math.MaxUint64) // of three, for others allocate too
+			for range 3 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				m, err := Read(bytes.NewReader(in))
+				runtime.ReadMemStats(&after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkMail(t, in, m)
+				least = min(least, after.TotalAlloc-before.TotalAlloc)
 			}
-			checkMail(t, in, m)
-			if got := after.TotalAlloc - before.TotalAlloc; got > 4*uint64(len(in))+512<<10 {
-				t.Errorf("allocated %.1f times what was read", float64(got)/float64(len(in)))
+			if !raceDetector && least > 4*uint64(len(in))+512<<10 {
+				t.Errorf("allocated %.1f times what was read", float64(least)/float64(len(in)))
 			}
 		})
 	}

@@ -195,3 +195,24 @@ func TestNotices(t *testing.T) {
 		t.Error("no rules")
 	}
 }
+
+// TestPhrases: the table is in the form in which it is matched, and says nothing twice.
+func TestPhrases(t *testing.T) {
+	seen := map[string]bool{}
+	for n, l := range strings.Split(phraseTable, "\n") {
+		if l == "" || l[0] == '#' {
+			continue
+		}
+		name, text, _ := strings.Cut(l, "\t")
+		if tagNamed(name) == 0 || fold(lower(text)) != text || strings.TrimSpace(text) != text || strings.Contains(text, "  ") {
+			t.Errorf("line %d: %q is no tag and folded phrase", n+1, l)
+		}
+		if seen[l] {
+			t.Errorf("line %d: %q stands twice", n+1, l)
+		}
+		seen[l] = true
+	}
+	if tags := table().any.tagsOf("Your Message   Could Not\tbe Delivered"); tags&tagFailed == 0 {
+		t.Errorf("a phrase is not found across case and blanks: %b", tags)
+	}
+}
