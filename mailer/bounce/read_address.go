@@ -29,6 +29,9 @@ func nextAddress(s string, from int) (address, bool) {
 			}
 		} else {
 			for start > low && isAtom(s[start-1]) && at-start < 256 {
+				if start < at && s[start] < 0x80 && wideEnd(s[low:start]) {
+					break // "收件人：jo@a.example": scripts without spaces run into the address
+				}
 				start--
 			}
 			for start < at && strings.IndexByte("'.`*=", s[start]) >= 0 && s[start] != '=' {
@@ -45,6 +48,9 @@ func nextAddress(s string, from int) (address, bool) {
 			}
 		} else {
 			for end < len(s) && isDomain(s[end]) && end-at < 256 {
+				if s[end] >= wideLead && s[end-1] < 0x80 && strings.IndexByte(s[at:end], '.') > 0 {
+					break
+				}
 				end++
 			}
 			for end > at+1 && strings.IndexByte(".-_'", s[end-1]) >= 0 {
@@ -71,6 +77,22 @@ func addressIn(s string) string {
 	}
 	a, _ := nextAddress(s, 0)
 	return a.text
+}
+
+// wideLead is the first byte, in UTF-8, of the scripts that write without spaces: U+3000 and on.
+const wideLead = 0xe3
+
+// wideEnd reports whether s ends in a letter or mark of such a script.
+func wideEnd(s string) bool {
+	for i := len(s) - 1; i >= 0 && i >= len(s)-4; i-- {
+		if s[i] >= 0xc0 {
+			return s[i] >= wideLead
+		}
+		if s[i] < 0x80 {
+			return false
+		}
+	}
+	return false
 }
 
 func isAtom(c byte) bool {

@@ -50,7 +50,9 @@ func (w *walk) decideLevel(m *Mail, level int) bool {
 				return true
 			}
 		case p.ctype == "message/disposition-notification", p.ctype == "message/global-disposition-notification":
-			return true // a receipt (RFC 8098) says nothing about delivery
+			if !w.letterhead(level).daemon { // Dovecot refuses with a receipt (RFC 5429 section 2.1.1)
+				return true // any other receipt (RFC 8098) says nothing about delivery
+			}
 		}
 	}
 	return w.decideWords(m, level)

@@ -90,7 +90,18 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 		return subject && words && (best > rankNone || attached) || words && best >= rankTranscript && attached
 	}
 	list := has(w.parts[level].hdr, "list-id") // people on lists talk about bounces
-	return subject && words && (attached && (strong || !list) || !list && strong && best == rankListed)
+	return subject && words && (attached && (strong || !list) || !list && strong && (best == rankListed || best == rankLabel && isRobot(h.from)))
+}
+
+// isRobot recognises addresses that nobody reads.
+func isRobot(from string) bool {
+	a := addressIn(from)
+	local, _, _ := strings.Cut(lower(a), "@")
+	switch local {
+	case "no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "admin", "administrator", "system", "root", "mailer", "bounce", "bounces":
+		return true
+	}
+	return false
 }
 
 // hasReturned reports whether another mail, or the header of one, is attached.

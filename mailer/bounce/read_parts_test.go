@@ -23,6 +23,8 @@ func TestNextAddress(t *testing.T) {
 		{"jo+tag=x@a.example", "jo+tag=x@a.example"},
 		{"@a.example", ""},
 		{"jo@", ""},
+		{"收件人：jo@a.example的邮箱", "jo@a.example"},
+		{"太郎@例え.example", "太郎@例え.example"},
 		{"no address", ""},
 	} {
 		if a, _ := nextAddress(c.in, 0); a.text != c.want {
