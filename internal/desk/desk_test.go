@@ -46,10 +46,8 @@ var (
 
 type fixture struct {
 	*desk.Desk
-	t       *testing.T
-	rings   *rings
-	realms  accounts
-	address string
+	t     *testing.T
+	rings *rings
 }
 
 func newDesk(t *testing.T) *fixture {
@@ -65,7 +63,7 @@ func newDesk(t *testing.T) *fixture {
 	}
 	jo := realm.Account{ID: "u1", Realm: "shop", Login: "jo@a.example", Address: "jo@a.example", State: realm.Active, LoginMethod: realm.LoginPassword}
 	dir := accounts{"jo@a.example": {Accounts: []realm.Account{jo}}, "jo": {Accounts: []realm.Account{jo}}}
-	f := &fixture{t: t, rings: &rings{}, realms: dir}
+	f := &fixture{t: t, rings: &rings{}}
 	f.Desk = &desk.Desk{
 		Store: store.New(rdb, store.Options{Retention: 24 * time.Hour, Durability: "memory"}), Ringer: f.rings, Tokens: ring,
 		Realms: []realm.Realm{
