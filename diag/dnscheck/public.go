@@ -46,6 +46,7 @@ func IsPublic(ip netip.Addr) bool {
 // Dialer connects to hosts that strangers named, and only to addresses on the Internet. Names are resolved by our own
 // resolver and the address that was checked is the one dialed, so a name that changes its address in between gains nothing.
 type Dialer struct {
+	// DNS resolves names; nil = only addresses can be dialed.
 	DNS DNS
 	// Allow names addresses that may be dialed though they are not public, as the configuration says. nil = none.
 	Allow func(netip.AddrPort) bool
@@ -88,6 +89,9 @@ func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 func (d Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip.Unmap()}, nil
+	}
+	if d.DNS == nil {
+		return nil, errors.New("dnscheck: a name, and no resolver to ask")
 	}
 	answers, failed := addresses(ctx, d.DNS, host)
 	if failed != nil {

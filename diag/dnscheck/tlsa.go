@@ -66,7 +66,8 @@ func (t TLSA) Usable() string {
 	return ""
 }
 
-// Matches reports whether the record stands for the certificates that a host shows, its own first.
+// Matches reports whether the record stands for the certificates that a host shows, its own first. For usage 2 the caller must
+// also verify the host's certificate against the one matched, and its name (RFC 7672 section 3.1.2).
 func (t TLSA) Matches(certs []*x509.Certificate) bool {
 	if t.Usable() != "" {
 		return false
