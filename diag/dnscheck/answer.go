@@ -50,13 +50,15 @@ func (o Outcome) Temporary() bool { return o != Found && !o.Absent() }
 
 // Answer is what a look-up brought.
 type Answer struct {
-	Name    string        // as asked: lower case, A-labels, without the trailing dot
-	Type    uint16        // as asked
-	Outcome Outcome       // never ""
-	Why     string        // a sentence for people where Outcome is not Found
-	Records []dns.RR      // of the type asked; nil unless Found
-	Aliases []string      // the CNAME chain from Name on, Name not included
-	AD      bool          // the resolver vouches for DNSSEC, for every step of the chain (RFC 6840 section 5.7)
+	Name    string   // as asked: lower case, A-labels, without the trailing dot
+	Type    uint16   // as asked
+	Outcome Outcome  // never ""
+	Why     string   // a sentence for people where Outcome is not Found
+	Records []dns.RR // of the type asked; nil unless Found
+	Aliases []string // the CNAME chain from Name on, Name not included
+	// AD: the resolver vouches for DNSSEC, for every step of the chain (RFC 6840 section 5.7). Nobody vouches for the way
+	// from the resolver to us, so it means something only with a resolver on this machine or a network that we trust.
+	AD      bool
 	TTL     time.Duration // the least of the records and aliases; 0 unless Found
 	Queries int           // messages that got an answer or a time-out, retries included
 	TCP     bool          // some part came over TCP

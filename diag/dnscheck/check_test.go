@@ -235,6 +235,21 @@ func TestCheckWithoutAlignment(t *testing.T) {
 	}
 }
 
+// A domain that is aligned, but passes nothing, fails DMARC all the same.
+func TestCheckAlignedButFailing(t *testing.T) {
+	s := goodSender(t).without("_domainkey").without("bounce.sender.example. TXT")
+	r := s.check(t)
+	f := find(r, "dmarc.not_aligned")
+	if f == nil || f.Severity != Error || !strings.Contains(f.What, "SPF of bounce.sender.example does not pass") || !strings.Contains(f.What, "DKIM of sender.example does not pass") {
+		t.Errorf("%+v", r.Findings)
+	}
+	for _, req := range r.Requirements {
+		if req.ID == "dmarc_aligned" && req.Met != MetNo {
+			t.Errorf("%+v", req)
+		}
+	}
+}
+
 func TestCheckThroughRelay(t *testing.T) {
 	s := goodSender(t)
 	s.q.IPs, s.q.HELO = nil, ""

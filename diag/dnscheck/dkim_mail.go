@@ -151,31 +151,36 @@ func squash(out, s []byte) []byte {
 	return out
 }
 
-// headerHash hashes the fields that h= names, the last of each name first (RFC 6376 section 5.4.2), then the signature
-// itself without the value of its b=.
+// headerHash is the SHA-256 hash that both algorithms sign.
 func (m *mail) headerHash(relaxed bool, names []string, sig int) []byte {
+	h := sha256.New()
+	m.writeSigned(h, relaxed, names, sig)
+	return h.Sum(nil)
+}
+
+// writeSigned writes the fields that h= names, the last of each name first (RFC 6376 section 5.4.2), then the signature
+// itself without the value of its b=.
+func (m *mail) writeSigned(w io.Writer, relaxed bool, names []string, sig int) {
 	left := map[string][]int{}
 	for i, f := range m.fields {
 		if i != sig {
 			left[f.name] = append(left[f.name], i)
 		}
 	}
-	h := sha256.New()
 	for _, name := range names {
 		name = lower(name)
 		idx := left[name]
 		if len(idx) == 0 {
 			continue // absent fields are signed as absent
 		}
-		m.fields[idx[len(idx)-1]].write(h, relaxed)
+		m.fields[idx[len(idx)-1]].write(w, relaxed)
 		left[name] = idx[:len(idx)-1]
 	}
 	bare := m.fields[sig].withoutB()
 	if relaxed {
 		bare = bare.relax()
 	}
-	h.Write(bytes.TrimSuffix(bare.raw, []byte("\r\n")))
-	return h.Sum(nil)
+	w.Write(bytes.TrimSuffix(bare.raw, []byte("\r\n")))
 }
 
 func (f field) write(w io.Writer, relaxed bool) {

@@ -32,7 +32,7 @@ func (r *Report) judgeDMARC(q Question) {
 		}
 		return
 	}
-	r.judgeAlignment(verify)
+	r.judgeAlignment(q, verify)
 	r.judgePolicy(verify)
 	for _, to := range r.ReportTo {
 		if !to.Allowed && !to.Unknown {
@@ -42,14 +42,20 @@ func (r *Report) judgeDMARC(q Question) {
 	}
 }
 
-func (r *Report) judgeAlignment(verify string) {
+func (r *Report) judgeAlignment(q Question, verify string) {
 	d := r.DMARC
 	aligned, old, unknown := 0, 0, false
 	var why []string
+	var last Alignment
 	for _, id := range d.Identifiers {
-		if id.Aligned {
-			aligned++
-		} else {
+		met := r.metBy(q, id.Method)
+		switch {
+		case met == MetNo:
+			why = append(why, fmt.Sprintf("%s of %s does not pass", strings.ToUpper(id.Method), id.Domain))
+			continue
+		case id.Aligned:
+			aligned, last = aligned+1, id
+		default:
 			why = append(why, fmt.Sprintf("%s of %s: %s", strings.ToUpper(id.Method), id.Domain, id.Why))
 		}
 		if id.Old {
@@ -62,7 +68,7 @@ func (r *Report) judgeAlignment(verify string) {
 	case aligned == len(d.Identifiers):
 		f.ID, f.Severity, f.What = "dmarc.ok", OK, "SPF and DKIM are aligned with the From domain."
 		if aligned == 1 {
-			f.What = strings.ToUpper(d.Identifiers[0].Method) + " is aligned with the From domain."
+			f.What = strings.ToUpper(last.Method) + " is aligned with the From domain."
 		}
 	case aligned == 0 && unknown:
 		f.ID, f.Severity, f.Temporary, f.Cause = "dmarc.alignment_unknown", Warning, true, "network.dns_failing"

@@ -50,7 +50,7 @@ func (r *Report) requirements(q Question) []Requirement {
 	spf, dkim := r.metSPF(q), r.metDKIM()
 	met := map[string]Met{
 		"spf_pass": spf, "dkim_pass": dkim, "spf_or_dkim": either(spf, dkim), "spf_and_dkim": both(spf, dkim),
-		"dmarc_record": r.metRecord(), "dmarc_aligned": r.metAligned(), "reverse_dns": r.metPTR(q), "return_mx": r.metMX(),
+		"dmarc_record": r.metRecord(), "dmarc_aligned": r.metAligned(q), "reverse_dns": r.metPTR(q), "return_mx": r.metMX(),
 	}
 	list := Requirements()
 	for i := range list {
@@ -107,7 +107,7 @@ func (r *Report) metSPF(q Question) Met {
 	return met
 }
 
-// metDKIM: one good key is enough; signatures stand side by side.
+// metDKIM: one good key is enough; signatures stand side by side. What receivers make of the test flag differs.
 func (r *Report) metDKIM() Met {
 	met := MetNo
 	for _, k := range r.DKIM {
@@ -116,6 +116,7 @@ func (r *Report) metDKIM() Met {
 			if !k.Testing {
 				return MetYes
 			}
+			met = MetUnknown
 		case KeyUnknown:
 			met = MetUnknown
 		}
@@ -133,13 +134,24 @@ func (r *Report) metRecord() Met {
 	return MetNo
 }
 
-func (r *Report) metAligned() Met {
+// metBy is whether mail passes one of the methods of DMARC.
+func (r *Report) metBy(q Question, method string) Met {
+	if method == "spf" {
+		return r.metSPF(q)
+	}
+	return r.metDKIM()
+}
+
+// metAligned: an identifier counts if it is aligned and its method passes.
+func (r *Report) metAligned(q Question) Met {
 	met := MetNo
 	for _, id := range r.DMARC.Identifiers {
+		by := r.metBy(q, id.Method)
 		switch {
-		case id.Aligned:
+		case by == MetNo:
+		case id.Aligned && by == MetYes:
 			return MetYes
-		case id.Unknown:
+		case id.Aligned, id.Unknown:
 			met = MetUnknown
 		}
 	}
