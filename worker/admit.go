@@ -181,6 +181,10 @@ func (w *Worker) issue(ctx context.Context, j *job, acc realm.Account, to mailer
 	if err := w.Store.Intend(ctx, j.Claim, f); err != nil {
 		return err
 	}
+	if err := w.Store.Write(ctx, f.Issue.Address, j.Message); err != nil {
+		// A return that names nothing but the recipient will not be found to be about this mail.
+		w.Log.Warn().Err(err).Str("mail", string(j.Message)).Msg("not remembered under its address")
+	}
 	// Later steps look at the reset with this fact in it.
 	t := ledger.Fold(append(j.reset.Facts, f))
 	j.reset = t.Reset(j.Reset)

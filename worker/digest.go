@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/mailer/bounce"
@@ -18,6 +17,9 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 		return err
 	}
 	defer release()
+	if c.Message == "" {
+		return w.digestUnit(ctx, c)
+	}
 	sealed, err := w.Store.Sealed(ctx, ledger.ReturnID(id))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -26,7 +28,7 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 	raw, openErr := w.Sealer.Open(sealed, id)
 	if openErr != nil {
 		f := w.fact(c, ledger.Bounced)
-		f.Return = &ledger.Return{Source: "smtp", Unread: []string{"the stored copy does not open any more"}}
+		f.Return = &ledger.Return{Source: source(c), Found: c.Found, Unread: []string{"the stored copy does not open any more"}}
 		facts = append(facts, f)
 	} else {
 		j, err := w.load(ctx, c)
@@ -42,25 +44,22 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 	return w.settle(ctx, c, store.Plan{}, facts...)
 }
 
-// returned turns what a returned mail says into facts about the message in whose signed return path it came.
+// returned turns what a returned mail says into facts about the message to whose signed return path it came, or that it names.
 func (w *Worker) returned(ctx context.Context, j *job, m bounce.Mail) []ledger.Fact {
-	address := ""
-	if j.msg != nil {
-		if g, ok := j.reset.Generation(j.msg.Gen); ok {
-			address = g.Address
-		}
-	}
+	address := j.address()
+	sure := j.Found != ledger.ByRecipient
 	one := func(e ledger.Event, r ledger.Return) ledger.Fact {
 		f := w.fact(j.Claim, e)
-		r.Source, r.Subject, r.Unread = "smtp", clipped(m.Subject), m.Unread
+		r.Source, r.Found, r.Subject, r.Unread = source(j.Claim), j.Found, clipped(m.Subject), m.Unread
 		f.Return = &r
 		return f
 	}
 	switch m.Kind {
 	case bounce.KindFeedback:
-		return []ledger.Fact{one(ledger.Complained, ledger.Return{Action: m.Feedback, Matched: true, Because: m.Because.Text})}
+		return []ledger.Fact{one(ledger.Complained, ledger.Return{Action: m.Feedback, Matched: sure, Because: m.Because.Text})}
 	case bounce.KindAutoReply:
-		return []ledger.Fact{one(ledger.AutoReplied, ledger.Return{Action: m.AutoReply, Matched: true, Because: m.Because.Text})}
+		f := one(ledger.AutoReplied, ledger.Return{Action: m.AutoReply, Matched: sure, Because: m.Because.Text})
+		return append([]ledger.Fact{f}, w.conclude(ctx, j, address, f)...)
 	}
 	var facts []ledger.Fact
 	for _, r := range m.Reports {
@@ -70,22 +69,23 @@ func (w *Worker) returned(ctx context.Context, j *job, m bounce.Mail) []ledger.F
 		}
 		f := one(event, ledger.Return{
 			Action: string(r.Action), Status: r.Status, Reason: string(r.Reason), Cause: exact(r.Cause), Permanent: r.Permanent, Recipient: r.Recipient,
-			Matched: sameRecipient(address, r, len(m.Reports)), RemoteHost: r.RemoteHost, ReportedBy: r.ReportingMTA, Diagnostic: r.Diagnostic, Because: r.Because.Text,
+			Matched: sure && sameRecipient(address, r, len(m.Reports)), RemoteHost: r.RemoteHost, ReportedBy: r.ReportingMTA, Diagnostic: r.Diagnostic, Because: r.Because.Text,
 		})
 		facts = append(facts, f)
-		if f.Return.Matched && r.Action == bounce.ActionFailed && r.Permanent && r.Reason.Class() == reply.Hard && j.reset != nil && j.reset.Redeemed == nil {
-			sup, err := w.suppress(ctx, j.Claim, address, f.ID, f.At, r.Cause, r.Diagnostic)
-			if err != nil {
-				w.Log.Warn().Err(err).Str("mail", string(j.Message)).Msg("a recipient's fault is not counted")
-			} else if sup != nil {
-				facts = append(facts, *sup)
-			}
-		}
+		facts = append(facts, w.conclude(ctx, j, address, f)...)
 	}
 	if len(facts) == 0 {
-		facts = append(facts, one(ledger.Bounced, ledger.Return{Matched: true, Because: m.Because.Text}))
+		facts = append(facts, one(ledger.Bounced, ledger.Return{Matched: sure, Because: m.Because.Text}))
 	}
 	return facts
+}
+
+// source is where a returned mail came from. Those kept by a version that knew only one way do not say it.
+func source(c store.Claim) string {
+	if c.Source == "" {
+		return "smtp"
+	}
+	return c.Source
 }
 
 // exact drops the cause that only says that nothing was understood: the ledger holds a cause or none.

@@ -23,6 +23,7 @@ import (
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
 	"github.com/resetd/resetd/mailer/bounce"
+	"github.com/resetd/resetd/mailer/bounce/hook"
 	"github.com/resetd/resetd/worker"
 	"github.com/resetd/resetd/worker/task"
 )
@@ -50,6 +51,7 @@ type parts struct {
 	wakes                     time.Duration          // 0 = the desk's own
 
 	apiKeys []api.Key
+	hooks   []hook.Config // provider events in, one for each provider
 
 	// What is nil does not run here.
 	apiListen, opsListen, bounceListen net.Listener
@@ -67,6 +69,8 @@ type daemon struct {
 	paths  *mailer.Paths
 	client *task.Client
 	desk   *desk.Desk
+	events *events
+	hooked map[string]api.Hook
 }
 
 // assemble joins the parts; nothing runs yet.
@@ -84,6 +88,10 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		pathKeys = append(pathKeys, mailer.Key{ID: k.ID, Secret: k.Secret})
 	}
 	if d.paths, err = mailer.NewPaths(p.bounceAt, pathKeys); err != nil {
+		return nil, err
+	}
+	d.events = &events{log: p.log, store: p.store, sealer: d.sealer, client: d.client, ended: map[string]bool{}}
+	if d.hooked, err = hooks(p.hooks, d.paths); err != nil {
 		return nil, err
 	}
 	since, err := p.store.Since(ctx)
@@ -113,6 +121,11 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.apiListen != nil {
 		start("api", func() error { return d.serveHTTP(ctx, "api", d.apiListen, api.New(d.apiOptions(d.opsListen == nil))) })
 		start("api", func() error { return d.heartbeat(ctx, "intake") })
+		for provider := range d.hooked {
+			start("api", func() error {
+				return d.every(ctx, store.SensorBeat, func(ctx context.Context) error { return d.events.beat(ctx, provider) })
+			})
+		}
 	}
 	if d.opsListen != nil {
 		start("ops", func() error { return d.serveHTTP(ctx, "ops", d.opsListen, api.Ops(d.apiOptions(true))) })
@@ -134,7 +147,8 @@ func (d *daemon) run(ctx context.Context) error {
 }
 
 func (d *daemon) apiOptions(metrics bool) api.Options {
-	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, Log: d.log, Ready: d.isReady}
+	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, Log: d.log, Ready: d.isReady,
+		Hooks: d.hooked, KeepEvents: d.events.keep}
 	if metrics {
 		o.Metrics = metricsHandler(d.store, d.log)
 	}

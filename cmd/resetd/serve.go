@@ -23,6 +23,7 @@ import (
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
+	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
 // The parts that -only may name.
@@ -177,6 +178,9 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 			return p, fmt.Errorf("api_key %s: %w", k.Name, err)
 		}
 		p.apiKeys = append(p.apiKeys, key)
+	}
+	for _, h := range cfg.Hooks {
+		p.hooks = append(p.hooks, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})
 	}
 	for _, r := range cfg.Routes {
 		route, err := routeOf(cfg, r)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/resetd/resetd/internal/api/console"
 	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
 // Options are what the API needs. Only Desk and Keys are required.
@@ -25,6 +26,10 @@ type Options struct {
 	Metrics   http.Handler                // /metrics; nil = not served here
 	// TrustProxy are the networks of proxies whose X-Forwarded-For is believed. Empty: nobody's, not even loopback's.
 	TrustProxy []netip.Prefix
+	// Hooks read the events of each provider that is configured; nil = none is.
+	Hooks map[string]Hook
+	// KeepEvents stores what a provider says before it is answered. name makes the batch this one: the same name again changes nothing.
+	KeepEvents func(ctx context.Context, provider, name string, b hook.Batch) error
 }
 
 // server holds what all requests share; nothing in it changes after New.
@@ -33,11 +38,12 @@ type server struct {
 	keys    keyring
 	mux     *http.ServeMux
 	landing *landing
+	bodies  chan struct{} // one place for each request of a provider under way: whoever comes to that door is a stranger until it is read
 }
 
 // New serves everything: API, link page, console, health.
 func New(o Options) http.Handler {
-	s := &server{Options: o, keys: newKeyring(o.Keys), mux: http.NewServeMux(), landing: newLanding()}
+	s := &server{Options: o, keys: newKeyring(o.Keys), mux: http.NewServeMux(), landing: newLanding(), bodies: make(chan struct{}, hookBodies)}
 	for _, e := range routes() {
 		s.mux.HandleFunc(e.pattern, e.bind(s))
 	}
@@ -69,7 +75,7 @@ func Ops(o Options) http.Handler {
 // routes are all calls of the API, and the link page. What is not built yet has its role and its place.
 func routes() []endpoint {
 	var all []endpoint
-	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), laterRoutes(), linkRoutes(), openAPIRoutes()} {
+	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), hookRoutes(), laterRoutes(), linkRoutes(), openAPIRoutes()} {
 		all = append(all, group...)
 	}
 	return all

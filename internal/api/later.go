@@ -22,8 +22,5 @@ func laterRoutes() []endpoint {
 		later("POST /v1/probes", desk.DoProbe, "Probing an address"),
 		later("GET /v1/incidents", desk.DoIncidents, "The list of incidents"),
 		later("POST /v1/incidents/{id}/resend", desk.DoBulkResend, "Resending all mails of an incident"),
-		{"POST /v1/hooks/{provider}", func(s *server) http.HandlerFunc {
-			return func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, notBuilt("Taking in a provider's events")) }
-		}},
 	}
 }

@@ -157,7 +157,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{desk.Ops, "POST", "/v1/probes", `{}`, 501},
 		{desk.Ops, "GET", "/v1/incidents", "", 501},
 		{desk.Ops, "POST", "/v1/incidents/inc_1/resend", `{}`, 501},
-		{"", "POST", "/v1/hooks/ses", `{}`, 501},
+		{"", "POST", "/v1/hooks/ses", `{}`, 404},
 		{"", "GET", "/r/abc", "", 410},
 		{"", "GET", "/healthz", "", 200},
 		{"", "GET", "/readyz", "", 200},

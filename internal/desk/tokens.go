@@ -119,6 +119,7 @@ func (d *Desk) Redeem(ctx context.Context, a Actor, tok, realmName string) (Gran
 		}
 		return Grant{}, err
 	}
+	d.proven(ctx, h, f, "the link of a mail to it was used")
 	login := ""
 	if h.reset.Asked.Ask != nil {
 		login = h.reset.Asked.Ask.Login
@@ -201,6 +202,9 @@ func (d *Desk) visit(ctx context.Context, tok string, v Visitor, what ledger.Eve
 	}
 	if dead != nil {
 		return Landing{}, "", dead
+	}
+	if what == ledger.Proceeded {
+		d.proven(ctx, h, f, "a person followed the link of a mail to it")
 	}
 	r := d.Realm(h.at.Realm)
 	if r == nil {

@@ -28,7 +28,7 @@ const (
 	Redeemed     Event = "redeemed"      // the token was used, exactly once; carries Redemption
 	Reported     Event = "reported"      // seen outside by the app or by support; carries Report
 	Suppressed   Event = "suppressed"    // the address is not written to for a while; carries Hold
-	Released     Event = "released"      // a suppression was lifted by a person; carries Hold
+	Released     Event = "released"      // a suppression was lifted, by a person or by a proof that the mailbox works; carries Hold
 	Resent       Event = "resent"        // a person asked for another mail of this reset; carries Resend
 	Cancelled    Event = "cancelled"     // a person, or a resend, took a message back; By and Reason say who and why
 	Expired      Event = "expired"       // the 24 h of a token ended before any host took the mail
@@ -197,14 +197,16 @@ type Attempt struct {
 
 // Return is what came back about a message.
 type Return struct {
-	Source     string   `json:"src"` // smtp, imap, log, or a provider's name
-	Action     string   `json:"ac,omitempty"`
-	Status     string   `json:"st,omitempty"`
-	Reason     string   `json:"rs,omitempty"` // a word of diag/reply
-	Cause      string   `json:"ca,omitempty"` // an id of the catalogue; "" = none more exact than that it came back
-	Permanent  bool     `json:"pm,omitempty"`
-	Recipient  string   `json:"rc,omitempty"`
-	Matched    bool     `json:"mt,omitempty"` // signed return path and recipient fit the message: it may act
+	Source    string `json:"src"` // smtp, imap, log, or a provider's name
+	Action    string `json:"ac,omitempty"`
+	Status    string `json:"st,omitempty"`
+	Reason    string `json:"rs,omitempty"` // a word of diag/reply
+	Cause     string `json:"ca,omitempty"` // an id of the catalogue; "" = none more exact than that it came back
+	Permanent bool   `json:"pm,omitempty"`
+	Recipient string `json:"rc,omitempty"`
+	Matched   bool   `json:"mt,omitempty"` // a name that we signed and the recipient fit the message: it may act
+	// Found says by what it was found to be about the message; "" = by the signed return path that it came to.
+	Found      Found    `json:"fd,omitempty"`
 	RemoteHost string   `json:"rh,omitempty"`
 	ReportedBy string   `json:"rb,omitempty"`
 	Diagnostic string   `json:"dx,omitempty"` // tokens and addresses other than the recipient's are redacted
@@ -212,6 +214,15 @@ type Return struct {
 	Unread     []string `json:"ur,omitempty"`
 	Subject    string   `json:"su,omitempty"`
 }
+
+// Found is by what a return was matched with a message, from the surest down.
+type Found string
+
+const (
+	ByReturnPath Found = ""           // the return path, which carries our MAC
+	ByMessageID  Found = "message_id" // the Message-ID or our own header in the returned part, or in what a provider or log says
+	ByRecipient  Found = "recipient"  // recipient and time only: a guess, so never Matched
+)
 
 // Visit is somebody, or something, at the link.
 type Visit struct {
@@ -258,5 +269,5 @@ type Resend struct {
 
 // Sensor is a source of facts.
 type Sensor struct {
-	Name string `json:"n"` // intake, bounces, worker
+	Name string `json:"n"` // intake, bounces, mailbox, log, worker, events:PROVIDER
 }

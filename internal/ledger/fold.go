@@ -265,6 +265,14 @@ func (m *Message) add(f Fact, r *Reset) {
 	}
 }
 
+// cameBack says whether a host has given the message up. A provider tells times in whole seconds, so that a bounce may stand before
+// the acceptance that it followed.
+func (m *Message) cameBack() bool {
+	return slices.ContainsFunc(m.Returns, func(f Fact) bool {
+		return f.Event == Bounced && f.Return != nil && f.Return.Matched && f.Return.Action == "failed"
+	})
+}
+
 func (m *Message) attempted(f Fact, r *Reset) {
 	m.Attempts = append(m.Attempts, f)
 	a := f.Attempt
@@ -276,7 +284,10 @@ func (m *Message) attempted(f Fact, r *Reset) {
 	switch a.Outcome {
 	case Accepted:
 		r.accept(m.Gen, f.At)
-		m.State, m.NextAt = Sent, time.Time{}
+		m.NextAt = time.Time{}
+		if !m.cameBack() {
+			m.State = Sent
+		}
 	case Ambiguous:
 		r.accept(m.Gen, f.At)
 		if m.State != Sent {

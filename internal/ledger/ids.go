@@ -21,7 +21,7 @@ type MessageID string
 // EventID names one fact: "evt_" and 28 characters.
 type EventID string
 
-// ReturnID names one returned mail from its arrival until it is parsed: "ret_" and 28 characters.
+// ReturnID names one returned mail, or one batch of events, from its arrival until it is read: "ret_" and 28 characters.
 type ReturnID string
 
 // ErrBadID means that a text is no id of the kind asked for.

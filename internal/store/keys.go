@@ -59,7 +59,7 @@ func leaseKey(p int, k Kind) string           { return key(p, "lease:"+string(k)
 func ringKey(p int) string                    { return key(p, "ring") }                          // HASH id -> "ring number:ms until which it may still be heard"
 func routeKey(p int) string                   { return key(p, "routes") }                        // HASH "route w" and "route d" -> messages waiting, deferred
 func sealedKey(p int, r ledger.ReturnID) string {
-	return key(p, "sealed:"+string(r)) // STRING: a returned mail until it is parsed
+	return key(p, "sealed:"+string(r)) // STRING: a returned mail or a batch of events until it is read
 }
 
 // In an account's partition.
@@ -72,6 +72,7 @@ func owedKey(p int) string          { return key(p, "owed") }                   
 func suppressionKey(h string) string { return key(partitionOf(h), "suppressed:"+h) } // HASH, see suppress.go
 func faultsKey(h string) string      { return key(partitionOf(h), "faults:"+h) }     // ZSET "message event cause" -> ms
 func suppressedKey(p int) string     { return key(p, "suppressed") }                 // ZSET hash -> ms until
+func writtenKey(h string) string     { return key(partitionOf(h), "written:"+h) }    // ZSET message -> ms issued, of an address
 func sourceKey(ip string) string {
 	h := hashed("source", ip)
 	return key(partitionOf(h), "source:"+h) // ZSET reset -> ms asked

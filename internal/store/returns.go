@@ -15,7 +15,8 @@ const ReturnsKept = 20
 // ErrEnough means that a message already has ReturnsKept returned mails.
 var ErrEnough = errors.New("enough mail came back for this message")
 
-// KEYS 1 the message's work, 2 sealed copy, 3 the return's work, 4 due, 5 ring · ARGV 1 retention ms, 2 return id, 3 sealed mail, 4 message id, 5 most, 6 ring patience ms.
+// KEYS 1 the message's work, 2 sealed copy, 3 the return's work, 4 due, 5 ring
+// ARGV 1 retention ms, 2 return id, 3 sealed mail, 4 message id, 5 most, 6 ring patience ms, 7 source, 8 by what it was matched.
 // Keeps a returned mail and the work of reading it, in one step; one that is kept, or was read already, is left as it is, so that a mail
 // that is offered over and over is read once. Returns Redis' time, -1 when no such message is known, -2 when it has had enough.
 var keepScript = newScript(`
@@ -25,13 +26,25 @@ local t = now()
 if redis.call('EXISTS', KEYS[3]) == 1 then return t end
 if redis.call('HINCRBY', KEYS[1], 'n', 1) > tonumber(ARGV[5]) then return -2 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[1])
-redis.call('HSET', KEYS[3], 'l', l, 'rm', redis.call('HGET', KEYS[1], 'rm'), 'r', redis.call('HGET', KEYS[1], 'r'), 'm', ARGV[4], 's', 'open')
+redis.call('HSET', KEYS[3], 'l', l, 'rm', redis.call('HGET', KEYS[1], 'rm'), 'r', redis.call('HGET', KEYS[1], 'r'), 'm', ARGV[4], 'src', ARGV[7], 'by', ARGV[8], 's', 'open')
 redis.call('ZADD', KEYS[4], t, ARGV[2])
 redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6]))
 return t`)
 
-// Keep stores a returned mail, already sealed, as work for a worker. ErrNotFound: the message is beyond retention; ErrEnough: too many came.
+// Origin is where a returned mail came from, and by what it was matched with its message.
+type Origin struct {
+	Source string // smtp, imap
+	Found  ledger.Found
+}
+
+// Keep stores a returned mail that came to its signed return path over SMTP; see KeepFrom.
 func (s *Store) Keep(ctx context.Context, message ledger.MessageID, id ledger.ReturnID, sealed []byte) (Ring, error) {
+	return s.KeepFrom(ctx, Origin{Source: "smtp"}, message, id, sealed)
+}
+
+// KeepFrom stores a returned mail, already sealed, as work for a worker. ErrNotFound: the message is beyond retention; ErrEnough: too
+// many came.
+func (s *Store) KeepFrom(ctx context.Context, from Origin, message ledger.MessageID, id ledger.ReturnID, sealed []byte) (Ring, error) {
 	p, err := ledger.Partition(string(message))
 	if err != nil {
 		return Ring{}, ErrNotFound
@@ -41,7 +54,7 @@ func (s *Store) Keep(ctx context.Context, message ledger.MessageID, id ledger.Re
 	}
 	v, err := s.commit(ctx, keepScript,
 		[]string{workKey(p, string(message)), sealedKey(p, id), workKey(p, string(id)), dueKey(p, Digest), ringKey(p)},
-		s.retention.Milliseconds(), string(id), sealed, string(message), ReturnsKept, RingPatience.Milliseconds())
+		s.retention.Milliseconds(), string(id), sealed, string(message), ReturnsKept, RingPatience.Milliseconds(), from.Source, string(from.Found))
 	if err != nil {
 		return Ring{}, err
 	}

@@ -88,6 +88,34 @@ func (s *Store) Fault(ctx context.Context, address string, message ledger.Messag
 	return &sup, nil
 }
 
+// KEYS 1 faults, 2 suppression, 3 index · ARGV 1 ms of the proof, 2 needed, 3 hash.
+// Forgets the faults that are older than a proof. A suppression that has too few of them left ends, and is returned as {since, until,
+// JSON, events}; else {}.
+var proveScript = newScript(`
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return {} end
+local held = redis.call('HMGET', KEYS[2], 'since', 'until', 'j', 'ev')
+if not held[1] or tonumber(held[2]) <= now() then return {} end
+redis.call('DEL', KEYS[2])
+redis.call('ZREM', KEYS[3], ARGV[3])
+return held`)
+
+// Prove takes a proof that an address works (its link was used, a machine answered for it, a host says delivered) into account: faults
+// older than it count no more, and a suppression that rested on them is lifted. It returns that one, or nil. A late report of a
+// delivery before the faults lifts nothing.
+func (s *Store) Prove(ctx context.Context, address string, at time.Time) (*Suppression, error) {
+	h := addressHash(address)
+	v, err := s.commit(ctx, proveScript, []string{faultsKey(h), suppressionKey(h), suppressedKey(partitionOf(h))}, millis(at), FaultsNeeded, h)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := v.([]any)
+	if len(list) != 4 {
+		return nil, nil
+	}
+	return readSuppression(map[string]string{"since": asString(list[0]), "until": asString(list[1]), "j": asString(list[2]), "ev": asString(list[3])}, s.Now())
+}
+
 // Suppressed looks an address up; nil = it may be written to.
 func (s *Store) Suppressed(ctx context.Context, address string) (*Suppression, error) {
 	return s.suppression(ctx, addressHash(address))

@@ -32,8 +32,9 @@ func KindOf(id string) (Kind, error) {
 }
 
 // The outbox entry of a piece of work is a HASH: l ledger, rm realm, r reset, m message (of a return), s open or done, f fence, o owner,
-// u ms until which the claim holds, rt route, df 1 when deferred, n returns kept. It outlives its work by a retention, since a
-// bounce may name the message much later.
+// u ms until which the claim holds, rt route, df 1 when deferred, n returns kept, src and by where a return came from and how it was
+// matched, x:NAME an event that was written, nx and nv how many of them. It outlives its work by a retention, since a bounce may name
+// the message much later.
 
 // Work is an outbox entry.
 type Work struct {
@@ -42,8 +43,22 @@ type Work struct {
 	Ledger  LedgerID
 	Realm   string
 	Reset   ledger.ResetID
-	Message ledger.MessageID // the message itself, or the one that a return belongs to
+	Message ledger.MessageID // the message itself, or the one that a return belongs to; "" for a batch of events, which has no ledger either
+	Source  string           // of a return: smtp, imap
+	Found   ledger.Found     // of a return: by what it was matched
 }
+
+// partition is that of the work's id, which is that of its ledger where it has one.
+func (w Work) partition() int {
+	p, err := ledger.Partition(w.ID)
+	if err != nil {
+		return 0 // no such work was ever stored
+	}
+	return p
+}
+
+// ledgerKey is where the work's facts go.
+func (w Work) ledgerKey() string { return key(w.partition(), "ledger:"+string(w.Ledger)) }
 
 // Claim is a worker's lease on a piece of work.
 type Claim struct {
@@ -77,7 +92,7 @@ redis.call('HSET', KEYS[1], 'o', ARGV[2], 'u', till)
 redis.call('ZADD', KEYS[2], till, ARGV[1])
 redis.call('ZADD', KEYS[3], till, ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
-return {'ok', fence, till, redis.call('HMGET', KEYS[1], 'l', 'rm', 'r', 'm')}`)
+return {'ok', fence, till, redis.call('HMGET', KEYS[1], 'l', 'rm', 'r', 'm', 'src', 'by')}`)
 
 // Claim takes a piece of work for a lease.
 func (s *Store) Claim(ctx context.Context, id, owner string, lease time.Duration) (Claim, error) {
@@ -108,7 +123,8 @@ func (s *Store) Claim(ctx context.Context, id, owner string, lease time.Duration
 	f, _ := list[3].([]any)
 	return Claim{
 		Work: Work{ID: id, Kind: kind, Ledger: LedgerID(asString(f[0])), Realm: asString(f[1]),
-			Reset: ledger.ResetID(asString(f[2])), Message: ledger.MessageID(asString(f[3]))},
+			Reset: ledger.ResetID(asString(f[2])), Message: ledger.MessageID(asString(f[3])),
+			Source: asString(f[4]), Found: ledger.Found(asString(f[5]))},
 		Fence: asInt(list[1]), Until: fromMillis(asInt(list[2])),
 	}, nil
 }
@@ -124,7 +140,7 @@ return 1`)
 
 // Renew holds a claim for another lease; ErrStale when it is lost.
 func (s *Store) Renew(ctx context.Context, c Claim, lease time.Duration) error {
-	p := c.Ledger.Partition()
+	p := c.partition()
 	v, err := s.run(ctx, renewScript, []string{workKey(p, c.ID), dueKey(p, c.Kind), leaseKey(p, c.Kind)}, c.ID, c.Fence, lease.Milliseconds())
 	if err != nil {
 		return err
@@ -148,7 +164,7 @@ func (s *Store) Intend(ctx context.Context, c Claim, facts ...ledger.Fact) error
 	if err != nil {
 		return err
 	}
-	v, err := s.commit(ctx, intendScript, []string{ledgerKey(c.Ledger), workKey(c.Ledger.Partition(), c.ID)},
+	v, err := s.commit(ctx, intendScript, []string{c.ledgerKey(), workKey(c.partition(), c.ID)},
 		append([]any{c.Fence, s.retention.Milliseconds()}, rows...)...)
 	if err != nil {
 		return err
@@ -192,14 +208,18 @@ func (s *Store) Settle(ctx context.Context, c Claim, plan Plan, facts ...ledger.
 	if err != nil {
 		return err
 	}
-	p := c.Ledger.Partition()
+	p := c.partition()
+	kept := s.retention
+	if c.Message == "" {
+		kept = unitKept
+	}
 	var next int64
 	if !plan.Next.IsZero() {
 		next = millis(plan.Next)
 	}
 	v, err := s.commit(ctx, settleScript,
-		[]string{ledgerKey(c.Ledger), workKey(p, c.ID), dueKey(p, c.Kind), leaseKey(p, c.Kind), ringKey(p), routeKey(p), sealedKey(p, ledger.ReturnID(c.ID))},
-		append([]any{c.ID, c.Fence, s.retention.Milliseconds(), next, plan.Route, flag(plan.Deferred)}, rows...)...)
+		[]string{c.ledgerKey(), workKey(p, c.ID), dueKey(p, c.Kind), leaseKey(p, c.Kind), ringKey(p), routeKey(p), sealedKey(p, ledger.ReturnID(c.ID))},
+		append([]any{c.ID, c.Fence, kept.Milliseconds(), next, plan.Route, flag(plan.Deferred)}, rows...)...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type Kind string
 // The kinds. Only Delivered proves that a recipient's host took the mail.
 const (
 	Delivered    Kind = "delivered"    // the recipient's host took it
+	Relayed      Kind = "relayed"      // the next host took it, which may not be the recipient's; no provider says so, a mail log does
 	Bounced      Kind = "bounced"      // given up: refused, returned, or tried for too long
 	Deferred     Kind = "deferred"     // not yet; the provider tries again
 	Dropped      Kind = "dropped"      // the provider sent nothing, because of a list or limit of its own

@@ -75,6 +75,12 @@ func (e *Event) mean(s said) {
 	}
 }
 
+// Say gives an event the words of a host, with what they mean; host is who said them, status an enhanced status code. Either may be "".
+// It is for sources that are no provider.
+func (e *Event) Say(host, status, words string) {
+	e.mean(said{text: words, host: host, status: enhanced(text(status))})
+}
+
 // drawer names a provider's word as evidence: "bounceSubType General".
 func drawer(field string, value text) string {
 	v := clean(string(value), 40)

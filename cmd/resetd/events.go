@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/resetd/resetd/internal/api"
+	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/internal/token"
+	"github.com/resetd/resetd/mailer"
+	"github.com/resetd/resetd/mailer/bounce/hook"
+	"github.com/resetd/resetd/worker/task"
+)
+
+// events takes what providers and mail logs say: sealed and stored, as work for a worker.
+type events struct {
+	log    zerolog.Logger
+	store  *store.Store
+	sealer *token.Sealer
+	client *task.Client
+
+	mu    sync.Mutex
+	ended map[string]bool // SNS ended the subscription, and nothing came since
+}
+
+// hooks makes a reader for each provider that is configured.
+func hooks(configs []hook.Config, paths *mailer.Paths) (map[string]api.Hook, error) {
+	out := map[string]api.Hook{}
+	for _, c := range configs {
+		c.Own = paths.ParseMessageIDHeader
+		h, err := hook.New(c)
+		if err != nil {
+			return nil, fmt.Errorf("[[hook]] of the configuration: %w", err)
+		}
+		out[c.Provider] = h
+	}
+	return out, nil
+}
+
+// keep stores what one request of a provider says.
+func (e *events) keep(ctx context.Context, provider, name string, b hook.Batch) error {
+	e.mu.Lock()
+	e.ended[provider] = b.Ended
+	e.mu.Unlock()
+	switch {
+	case b.Ended:
+		e.log.Warn().Str("part", "hooks").Str("provider", provider).Msg("SNS ended the subscription: this provider tells us nothing from here on")
+	case b.Confirmed:
+		e.log.Info().Str("part", "hooks").Str("provider", provider).Msg("a subscription is confirmed")
+	}
+	for _, note := range b.Notes {
+		e.log.Info().Str("part", "hooks").Str("provider", provider).Int("ignored", b.Ignored).Msg(note)
+	}
+	telling, silent := b.Telling()
+	for kind, n := range silent {
+		if err := e.store.Add(ctx, "events:"+provider+":"+string(kind), int64(n)); err != nil {
+			return err
+		}
+	}
+	return e.keepUnit(ctx, name, hook.Unit{Source: provider, Events: telling})
+}
+
+// keepUnit stores events. The same source and name again changes nothing.
+func (e *events) keepUnit(ctx context.Context, name string, u hook.Unit) error {
+	if len(u.Events) == 0 {
+		return nil
+	}
+	raw, err := u.Encode()
+	if err != nil {
+		return err
+	}
+	id := store.UnitID(u.Source, name)
+	ring, isNew, err := e.store.KeepUnit(ctx, id, e.sealer.Seal(raw, string(id)))
+	if err != nil || !isNew {
+		return err
+	}
+	if err := e.client.Ring(ctx, ring.ID, ring.TaskID()); err != nil {
+		e.log.Debug().Err(err).Msg("not rung; the reconciler will")
+	}
+	return nil
+}
+
+// beat says that a provider's events can reach us. That it sends any is another matter: silence looks the same.
+func (e *events) beat(ctx context.Context, provider string) error {
+	e.mu.Lock()
+	ended := e.ended[provider]
+	e.mu.Unlock()
+	if ended {
+		return nil
+	}
+	return e.store.Beat(ctx, "events:"+provider)
+}
