@@ -2,6 +2,8 @@ package dnscheck
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -125,8 +127,19 @@ func (a Answer) lookup() Lookup {
 		l.Records = append(l.Records, strings.TrimPrefix(rr.String(), rr.Header().String()))
 	}
 	slices.Sort(l.Records)
+	size := 0
+	for i, rec := range l.Records {
+		if size += len(rec); size > maxKept {
+			sum := sha256.Sum256([]byte(strings.Join(l.Records[i:], "\n")))
+			l.Records = append(l.Records[:i:i], fmt.Sprintf("; %d more, SHA-256 %x", len(l.Records)-i, sum))
+			break
+		}
+	}
 	return l
 }
+
+// maxKept bounds the records of one look-up that are kept, in octets; what is beyond stands as a hash, so that changes show.
+const maxKept = 8 << 10
 
 // unescape turns the presentation form that miekg/dns keeps of a character-string back into its octets.
 func unescape(s string) string {

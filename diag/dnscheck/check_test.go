@@ -358,3 +358,36 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// What strangers wrote into DNS reaches people without tricks for their terminal, and a report stays small.
+func TestReportIsTame(t *testing.T) {
+	s := goodSender(t).without("TXT").without("in-addr.arpa").without(" MX ")
+	r := s.with(`
+bounce.sender.example. TXT "v=spf1 a:\027[31mred -all"
+bounce.sender.example. TXT "v=spf1 \007 ~all"
+sender.example. MX 10 mx\027[2J.sender.example.
+1.9.9.9.in-addr.arpa. PTR bad\027name.sender.example.
+_dmarc.sender.example. TXT "v=DMARC1; p=\007no; x\027=1; rua=mailto:a\027@sender.example"
+r1._domainkey.sender.example. TXT "v=DKIM1; k=\027rsa; p=AAAA"
+1.9.9.9.zen.spamhaus.org. A 127.0.0.2
+1.9.9.9.zen.spamhaus.org. TXT "see \027[5m here"
+_smtp._tls.sender.example. TXT "v=TLSRPTv1; rua=mailto:\027@x.example"`).check(t)
+	raw, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.Index(string(raw), `\u00`); i >= 0 {
+		t.Errorf("a control character in …%s…", raw[max(0, i-80):min(len(raw), i+20)])
+	}
+	if !r.Bad() || find(r, "dnsbl.listed") == nil {
+		t.Errorf("%+v", r.Findings)
+	}
+	for name, text := range map[string]string{"SPF": "v=spf1 a:%d.x.example b=" + strings.Repeat("y", 200), "DMARC": "v=DMARC1; p=none; rua=" + strings.Repeat("mailto:a@x.example,", 11), "nothing": strings.Repeat("z", 220)} {
+		srv := serve(t, cutAndLong(func(int) string { return text }))
+		big := Check(t.Context(), goodSender(t).q, Deps{DNS: client(srv.addr), Lists: Blocklists()})
+		raw, err := json.Marshal(big)
+		if err != nil || len(raw) > 512<<10 {
+			t.Errorf("%s: a report of %d octets, %v", name, len(raw), err)
+		}
+	}
+}

@@ -71,7 +71,12 @@ func CheckKey(ctx context.Context, resolver DNS, domain string, s Selector) DKIM
 	}
 	k.Publish = txtRecord(k.Name, fmt.Sprintf("v=DKIM1; k=%s; p=%s", kind, data))
 	a := resolver.Lookup(ctx, k.Name, dns.TypeTXT)
-	k.Records = a.Texts()
+	texts := a.Texts()
+	for i, txt := range texts {
+		if i < 10 {
+			k.Records = append(k.Records, show(txt, 4<<10))
+		}
+	}
 	if len(a.Aliases) > 0 {
 		k.Alias = a.Aliases[len(a.Aliases)-1]
 	}
@@ -83,7 +88,7 @@ func CheckKey(ctx context.Context, resolver DNS, domain string, s Selector) DKIM
 		k.Status, k.Why = KeyAbsent, "there is no key record: "+a.Why
 		return k
 	}
-	k.judge(k.Records, kind, data, s.Public)
+	k.judge(texts, kind, data, s.Public)
 	return k
 }
 

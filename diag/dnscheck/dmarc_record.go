@@ -34,7 +34,7 @@ func isDMARC(txt string) bool {
 // parseDMARC reads a record for which isDMARC holds. Nothing in it is fatal: unknown tags are ignored, and what cannot be read
 // counts as absent and is named in Problems.
 func parseDMARC(txt string) DMARCRecord {
-	r := DMARCRecord{Text: txt, PSD: "u"}
+	r := DMARCRecord{Text: show(txt, 4<<10), PSD: "u"}
 	tags, err := parseTags(txt)
 	if err != nil {
 		r.problem(err.Error())
@@ -78,7 +78,14 @@ func parseDMARC(txt string) DMARCRecord {
 	return r
 }
 
-func (r *DMARCRecord) problem(s string) { r.Problems = append(r.Problems, s) }
+// maxURIs bounds the addresses and the problems of a record that are kept.
+const maxURIs = 50
+
+func (r *DMARCRecord) problem(s string) {
+	if len(r.Problems) < maxURIs {
+		r.Problems = append(r.Problems, s)
+	}
+}
 
 // uris reads a list of report addresses and leaves out what is no URI. The size limit "!10m" of RFC 7489 is cut off.
 func (r *DMARCRecord) uris(tags tagList, name string) []string {
@@ -94,7 +101,9 @@ func (r *DMARCRecord) uris(tags tagList, name string) []string {
 			r.problem(name + "= holds an address without mailto:, or one that cannot be read")
 			continue
 		}
-		uris = append(uris, s)
+		if len(uris) < maxURIs {
+			uris = append(uris, s)
+		}
 	}
 	return uris
 }

@@ -62,6 +62,9 @@ const (
 	ListUnknown ListStatus = "unknown"
 )
 
+// maxCodes bounds the answers of one list that are read; real ones give up to four.
+const maxCodes = 32
+
 // Listing is the answer of one list about one subject.
 type Listing struct {
 	List    string     `json:"list"`
@@ -99,7 +102,10 @@ func CheckListing(ctx context.Context, resolver DNS, b Blocklist, subject string
 		return l, true
 	}
 	var meanings []string
-	for _, ip := range a.Addrs() {
+	for i, ip := range a.Addrs() {
+		if i == maxCodes {
+			break
+		}
 		code := ip.String()
 		l.Codes = append(l.Codes, code)
 		switch {
@@ -121,7 +127,7 @@ func CheckListing(ctx context.Context, resolver DNS, b Blocklist, subject string
 	l.Status, l.Delist = ListListed, b.Delist
 	l.Why = fmt.Sprintf("listed: %s", strings.Join(meanings, "; "))
 	if texts := resolver.Lookup(ctx, name+"."+b.Zone, dns.TypeTXT).Texts(); len(texts) > 0 {
-		l.Reason = clip(printable(texts[0]), 200)
+		l.Reason = show(texts[0], 200)
 	}
 	return l, true
 }

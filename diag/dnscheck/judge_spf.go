@@ -22,7 +22,7 @@ func (r *Report) judgeSPF(q Question) {
 	case len(c.Records) > 1:
 		r.add(Finding{ID: "spf.several", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,
 			What: fmt.Sprintf("There are %d SPF records; only one may exist, so none counts.", len(c.Records)),
-			Who:  "Users at all hosts that check SPF.", Publish: txtRecord(domain, mergeSPF(c.Records))})
+			Who:  "Users at all hosts that check SPF.", Publish: txtRecord(domain, show(mergeSPF(c.Records), 4<<10))})
 		return
 	case c.Wrong != "":
 		r.add(Finding{ID: "spf.permerror", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,7 +70,9 @@ func TestSTSCache(t *testing.T) {
 // policyServer serves d.example's policy over TLS and gives a client that reaches it on any port.
 func policyServer(t *testing.T, handler http.HandlerFunc) *http.Client {
 	t.Helper()
-	srv := httptest.NewTLSServer(handler)
+	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the client's refusals are what is tested
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	client := PolicyClient(Dialer{})
 	tr := client.Transport.(*http.Transport)

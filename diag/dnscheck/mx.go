@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -118,7 +119,7 @@ func (m *MX) judge() {
 }
 
 func mxHost(ctx context.Context, resolver DNS, name string, pref int) MXHost {
-	h := MXHost{Name: name, Pref: pref}
+	h := MXHost{Name: show(name, 255), Pref: pref}
 	if _, err := netip.ParseAddr(name); err == nil {
 		h.Problems = append(h.Problems, "an address stands where a name belongs")
 		return h
@@ -139,10 +140,9 @@ func mxHost(ctx context.Context, resolver DNS, name string, pref int) MXHost {
 	case len(h.Addrs) == 0:
 		h.Problems = append(h.Problems, "it has no address")
 	}
-	for _, ip := range h.Addrs {
-		if !IsPublic(ip) {
-			h.Problems = append(h.Problems, "its address "+ip.String()+" is not on the Internet")
-		}
+	h.Addrs = h.Addrs[:min(len(h.Addrs), 64)]
+	if i := slices.IndexFunc(h.Addrs, func(ip netip.Addr) bool { return !IsPublic(ip) }); i >= 0 {
+		h.Problems = append(h.Problems, "its address "+h.Addrs[i].String()+" is not on the Internet")
 	}
 	return h
 }

@@ -37,7 +37,7 @@ func CheckPTR(ctx context.Context, resolver DNS, ip netip.Addr, helo string) PTR
 		p.Unknown, p.Why = true, "reverse DNS cannot be looked up now: "+a.Why
 		return p
 	}
-	p.Names = a.targets()
+	p.Names = hostNames(a.targets())
 	qtype := dns.TypeA
 	if p.IP.Is6() {
 		qtype = dns.TypeAAAA
@@ -71,6 +71,12 @@ func CheckPTR(ctx context.Context, resolver DNS, ip netip.Addr, helo string) PTR
 		p.Why = "its name does not lead back to it"
 	}
 	return p
+}
+
+// hostNames leaves out what cannot be a host's name, and all beyond fifty.
+func hostNames(names []string) []string {
+	names = slices.DeleteFunc(names, func(n string) bool { return n != printable(n) || strings.ContainsAny(n, " \t") })
+	return names[:min(len(names), 50)]
 }
 
 // looksGeneric reports a name made from the address: it holds at least three of the four numbers, or all hex digits.

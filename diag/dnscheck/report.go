@@ -64,14 +64,17 @@ func (r *Report) finish(lookups []Lookup) {
 func (r Report) Bad() bool { return r.Severity == Error }
 
 // Hash is equal for two reports that say the same. Time, TTLs, the order of records and the kind of a failure of DNS do
-// not count; which findings there are and every record do.
+// not count, nor do the reasons that blocklists give; which findings there are and every record do.
 func (r Report) Hash() string {
 	type key struct{ ID, Severity, Subject string }
 	var keys []key
 	for _, f := range r.Findings {
 		keys = append(keys, key{f.ID, string(f.Severity), f.Subject})
 	}
-	return hash(r.Domain, r.EnvelopeDomain, keys, r.MTASTS.Policy, stable(r.Lookups))
+	lookups := slices.DeleteFunc(stable(r.Lookups), func(l Lookup) bool { // a list words its reasons anew each day
+		return l.Type == "TXT" && slices.ContainsFunc(r.Listings, func(b Listing) bool { return isUnder(l.Name, b.Zone) })
+	})
+	return hash(r.Domain, r.EnvelopeDomain, keys, r.MTASTS.Policy, lookups)
 }
 
 // HashLookups is the part of Hash that the records make up.

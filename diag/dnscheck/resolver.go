@@ -203,7 +203,10 @@ func (r *Resolver) roundTrip(ctx context.Context, network, server string, q *dns
 			if stray != "" {
 				return nil, Broken, stray
 			}
-			return nil, failed(ctx, err), "no answer in time"
+			if o := failed(ctx, err); o != Timeout {
+				return nil, o, "the resolver cannot be reached over " + network
+			}
+			return nil, Timeout, "no answer in time"
 		case err != nil:
 			stray = "the answer cannot be read"
 		case m.Id != q.Id || !m.Response || m.Opcode != dns.OpcodeQuery || !sameQuestion(m, q):

@@ -90,7 +90,7 @@ func CheckSPF(ctx context.Context, resolver DNS, q SPFQuestion) SPF {
 		e.local = from[:at]
 	}
 	domain := strings.TrimSuffix(e.sender, ".")
-	e.out.Domain = lower(domain)
+	e.out.Domain = show(lower(domain), 255)
 	if !q.IP.IsValid() {
 		e.out.Result, e.out.Why = SPFNone, "no client address is known"
 		return e.out
@@ -137,22 +137,22 @@ func (e *spfEval) host(ctx context.Context, domain string, depth int) (SPFResult
 	}
 	a := e.dns.Lookup(ctx, domain, dns.TypeTXT)
 	if a.Outcome.Temporary() {
-		return SPFTempError, fmt.Sprintf("the record of %s cannot be read: %s", clip(domain, 80), a.Why)
+		return SPFTempError, fmt.Sprintf("the record of %s cannot be read: %s", show(domain, 80), a.Why)
 	}
 	records := spfTexts(a)
 	switch len(records) {
 	case 0:
-		return SPFNone, clip(domain, 80) + " publishes no SPF record"
+		return SPFNone, show(domain, 80) + " publishes no SPF record"
 	case 1:
 	default:
-		return SPFPermError, fmt.Sprintf("%s publishes %d SPF records; only one may exist", clip(domain, 80), len(records))
+		return SPFPermError, fmt.Sprintf("%s publishes %d SPF records; only one may exist", show(domain, 80), len(records))
 	}
 	if depth == 0 && e.out.Record == "" {
-		e.out.Record = records[0]
+		e.out.Record = show(records[0], 4<<10)
 	}
 	rec, err := parseSPF(records[0])
 	if err != nil {
-		return SPFPermError, fmt.Sprintf("the record of %s is wrong: %v", clip(domain, 80), err)
+		return SPFPermError, fmt.Sprintf("the record of %s is wrong: %v", show(domain, 80), err)
 	}
 	for _, t := range rec.mechanisms {
 		match, err := e.mechanism(ctx, t, domain, depth)
@@ -161,15 +161,15 @@ func (e *spfEval) host(ctx context.Context, domain string, depth int) (SPFResult
 		}
 		if match {
 			if depth == 0 {
-				e.out.Matched, e.exp, e.expDomain = t.raw, rec.exp, domain
+				e.out.Matched, e.exp, e.expDomain = show(t.raw, 255), rec.exp, domain
 			}
-			return signResult(t.sign), fmt.Sprintf("%s matches %q of %s", e.ip, t.raw, clip(domain, 80))
+			return signResult(t.sign), fmt.Sprintf("%s matches %q of %s", e.ip, clip(t.raw, 80), show(domain, 80))
 		}
 	}
 	if rec.redirect != nil {
 		return e.redirected(ctx, *rec.redirect, domain, depth)
 	}
-	return SPFNeutral, fmt.Sprintf("nothing in the record of %s matches %s", clip(domain, 80), e.ip)
+	return SPFNeutral, fmt.Sprintf("nothing in the record of %s matches %s", show(domain, 80), e.ip)
 }
 
 func signResult(sign byte) SPFResult {
@@ -203,7 +203,7 @@ func (e *spfEval) redirected(ctx context.Context, t spfTerm, domain string, dept
 		e.trace(step, string(SPFPermError))
 		return e.ended(permError("%v", err))
 	}
-	step.Asked = target
+	step.Asked = show(target, 255)
 	e.trace(step, "followed")
 	result, why := e.host(ctx, target, depth)
 	if result == SPFNone { // section 6.1
@@ -230,6 +230,7 @@ func notSPFDomain(domain string) string {
 
 func (e *spfEval) trace(s SPFStep, result string) {
 	s.Result, s.Lookups = result, e.out.Lookups
+	s.Term, s.Why = show(s.Term, 255), show(s.Why, 255)
 	switch {
 	case len(e.out.Trace) < spfMaxTrace:
 		e.out.Trace = append(e.out.Trace, s)
@@ -268,5 +269,5 @@ func (e *spfEval) explain(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	return text
+	return show(text, 1<<10)
 }

@@ -9,7 +9,7 @@ import (
 
 // SPFCost is what evaluating a record takes in the worst case: for a client that nothing matches.
 type SPFCost struct {
-	Records []string `json:"records,omitempty"` // the SPF records at the domain; more than one is a permerror
+	Records []string `json:"records,omitempty"` // the SPF records at the domain, up to ten; more than one is a permerror
 	Lookups int      `json:"lookups"`           // terms that ask DNS, includes and redirects followed
 	AtLeast bool     `json:"at_least"`          // some record was not read (a limit, macros, DNS), so it may be more
 	All     string   `json:"all,omitempty"`     // the last "all" of the domain's own record, with its sign; "" = none
@@ -27,11 +27,18 @@ func CostSPF(ctx context.Context, resolver DNS, domain string) SPFCost {
 		c.Unknown = a.Why
 		return c
 	}
-	c.Records = spfTexts(a)
-	if len(c.Records) != 1 {
+	texts := spfTexts(a)
+	for _, txt := range texts[:min(len(texts), 10)] {
+		c.Records = append(c.Records, show(txt, 4<<10))
+	}
+	if len(texts) != 1 {
 		return c
 	}
-	rec, err := parseSPF(c.Records[0])
+	if len(texts[0]) > 4<<10 {
+		c.Wrong = "it is longer than 4 kB, which few receivers read"
+		return c
+	}
+	rec, err := parseSPF(texts[0])
 	if err != nil {
 		c.Wrong = err.Error()
 		return c

@@ -34,9 +34,9 @@ func (e *spfEval) mechanism(ctx context.Context, t spfTerm, domain string, depth
 		target, terr := e.target(ctx, t.spec, domain)
 		if terr != nil {
 			e.trace(step, string(SPFPermError))
-			return false, permError("%q %v", t.raw, terr)
+			return false, permError("%q %v", clip(t.raw, 80), terr)
 		}
-		step.Asked = target
+		step.Asked = show(target, 255)
 		switch t.name {
 		case "a":
 			match, err = e.hostMatches(ctx, target, t, &step)
@@ -67,9 +67,9 @@ func (e *spfEval) include(ctx context.Context, t spfTerm, step SPFStep, domain s
 	target, err := e.target(ctx, t.spec, domain)
 	if err != nil {
 		e.trace(step, string(SPFPermError))
-		return false, permError("%q %v", t.raw, err)
+		return false, permError("%q %v", clip(t.raw, 80), err)
 	}
-	step.Asked = target
+	step.Asked = show(target, 255)
 	e.trace(step, "entered")
 	result, why := e.host(ctx, target, depth+1)
 	step.Why = why
@@ -85,7 +85,7 @@ func (e *spfEval) include(ctx context.Context, t spfTerm, step SPFStep, domain s
 		return false, spfError{SPFPermError, why}
 	case SPFNone:
 		e.trace(step, string(SPFPermError))
-		return false, permError("%q leads to a domain without an SPF record", t.raw)
+		return false, permError("%q leads to a domain without an SPF record", clip(t.raw, 80))
 	}
 	e.trace(step, "no match")
 	return false, nil
@@ -97,7 +97,7 @@ func (e *spfEval) ask(ctx context.Context, name string, qtype uint16, step *SPFS
 	switch {
 	case a.Outcome.Temporary():
 		step.Answer = string(a.Outcome)
-		return a, spfError{SPFTempError, fmt.Sprintf("%s of %s cannot be looked up: %s", dns.TypeToString[qtype], clip(name, 80), a.Why)}
+		return a, spfError{SPFTempError, fmt.Sprintf("%s of %s cannot be looked up: %s", dns.TypeToString[qtype], show(name, 80), a.Why)}
 	case a.Outcome.Absent():
 		step.Void, step.Answer = true, string(a.Outcome)
 		if e.out.VoidLookups++; e.out.VoidLookups > spfMaxVoid {
@@ -155,7 +155,7 @@ func (e *spfEval) mx(ctx context.Context, domain string, t spfTerm, step *SPFSte
 		return false, err
 	}
 	if len(a.Records) > spfMaxNames {
-		return false, permError("%q names %d mail hosts; more than %d may not be looked up", t.raw, len(a.Records), spfMaxNames)
+		return false, permError("%q names %d mail hosts; more than %d may not be looked up", clip(t.raw, 80), len(a.Records), spfMaxNames)
 	}
 	for _, rr := range sortedMX(a) {
 		if rr.Mx == "." {

@@ -243,7 +243,10 @@ func isTopLabel(s string) bool {
 	return !number
 }
 
-// clip shortens text from outside for a sentence.
+// show makes text from outside fit for people: no control characters, not too long.
+func show(s string, n int) string { return clip(printable(s), n) }
+
+// clip shortens text for a sentence.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
