@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resetd/resetd/diag"
-	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/api/words"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/mailer/bounce"
@@ -134,7 +133,7 @@ func (x *explainer) stream(name string, r io.Reader) error {
 		return errors.New("nothing came in; give a FILE, or pipe a mail or a reply in")
 	case bytes.HasPrefix(head, []byte("From ")):
 		return x.mailbox(name, in)
-	case err == io.EOF && isReply(name, string(head)):
+	case err == io.EOF && desk.IsReply(string(head), name == "-"):
 		return x.reply(strings.TrimRight(string(head), "\r\n"))
 	}
 	m, err := bounce.Read(in)
@@ -142,35 +141,6 @@ func (x *explainer) stream(name string, r io.Reader) error {
 		return err
 	}
 	return x.mail(name, m)
-}
-
-// isReply tells a pasted reply from a mail. A code begins it; on standard input, where people paste, one within the text will do if the first
-// line is no header field.
-func isReply(name, s string) bool {
-	s = strings.TrimLeft(s, " \t\r\n")
-	first, _, _ := strings.Cut(s, "\n")
-	if codeBegins(first) {
-		return true
-	}
-	if provider, rest, ok := strings.Cut(first, "\t"); ok && !strings.ContainsAny(provider, " :") && codeBegins(rest) {
-		return true
-	}
-	field, _, ok := strings.Cut(first, ":")
-	if name != "-" || ok && field != "" && !strings.ContainsAny(field, " \t") {
-		return false
-	}
-	in := reply.ParseLine(s)
-	return in.Code != 0 || in.Enhanced != ""
-}
-
-// codeBegins tells whether a line begins with a reply code or an enhanced status code.
-func codeBegins(s string) bool {
-	n := 0
-	for n < len(s) && (isDigit(s[n]) || s[n] == '.') {
-		n++
-	}
-	code, ended := s[:n], n == len(s) || strings.ContainsRune(" -\r\t", rune(s[n]))
-	return ended && code != "" && '2' <= code[0] && code[0] <= '5' && (n == 3 && !strings.Contains(code, ".") || strings.Count(code, ".") == 2 && code[1] == '.' && code[n-1] != '.')
 }
 
 func (x *explainer) replies(in *bufio.Reader) error {

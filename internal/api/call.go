@@ -64,8 +64,13 @@ func get(pattern string, action desk.Action, serve func(*call) (status int, answ
 	}}
 }
 
-// post is a call with a JSON body that is read into In.
+// post is a call with a JSON body of at most MaxBody bytes that is read into In.
 func post[In any](pattern string, action desk.Action, keep kept, serve func(*call, In) (status int, answer any, err error)) endpoint {
+	return postUpTo(MaxBody, pattern, action, keep, serve)
+}
+
+// postUpTo is post with a limit of its own.
+func postUpTo[In any](most int64, pattern string, action desk.Action, keep kept, serve func(*call, In) (status int, answer any, err error)) endpoint {
 	return endpoint{pattern, func(s *server) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			c, done, err := s.enter(r, action)
@@ -74,7 +79,7 @@ func post[In any](pattern string, action desk.Action, keep kept, serve func(*cal
 				s.fail(w, r, err)
 				return
 			}
-			body, err := readBody(r)
+			body, err := readBody(r, most)
 			var in In
 			if err == nil {
 				err = decode(body, &in)

@@ -15,13 +15,16 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBody is how long a request's body may be, in bytes.
-const MaxBody = 64 << 10
+// How long a request's body may be, in bytes.
+const (
+	MaxBody     = 64 << 10
+	MaxMailBody = 2 << 20 // of a call that takes a mail: 1 MiB is read of it, and JSON or base64 makes it longer
+)
 
 // maxDepth is how deep a body's JSON may nest. No call needs more than 1; the limit says so before anything is built from it.
 const maxDepth = 16
 
-// errTooLarge means that a body is longer than MaxBody.
+// errTooLarge means that a body is longer than its call takes.
 var errTooLarge = errors.New("body too large")
 
 // badBody is a body that cannot be read. It names fields that we know, and nothing of what was sent.
@@ -29,20 +32,20 @@ type badBody string
 
 func (b badBody) Error() string { return string(b) }
 
-// readBody reads a whole JSON body, at most MaxBody bytes.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads a whole JSON body, at most `most` bytes.
+func readBody(r *http.Request, most int64) ([]byte, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return nil, badBody("The body is not said to be JSON. Send it with the header Content-Type: application/json.")
 	}
-	if r.ContentLength > MaxBody {
+	if r.ContentLength > most {
 		return nil, errTooLarge
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	switch {
 	case err != nil:
 		return nil, badBody("The body broke off before its end.")
-	case len(body) > MaxBody:
+	case int64(len(body)) > most:
 		return nil, errTooLarge
 	}
 	return body, nil

@@ -16,7 +16,6 @@ func laterRoutes() []endpoint {
 		return get(pattern, action, func(*call) (int, any, error) { return 0, nil, notBuilt(what) })
 	}
 	return []endpoint{
-		later("POST /v1/explain", desk.DoExplain, "Reading bounces over HTTP"),
 		later("GET /v1/domains", desk.DoDomains, "The list of domain reports"),
 		later("POST /v1/domains/{domain}/check", desk.DoDomains, "Checking a domain"),
 		later("POST /v1/probes", desk.DoProbe, "Probing an address"),

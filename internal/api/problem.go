@@ -67,7 +67,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &body):
 		return &Problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: string(body)}
 	case errors.Is(err, errTooLarge):
-		return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body is longer than 64 KiB."}
+		return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body is longer than 64 KiB, or 2 MiB where a mail is sent to be explained."}
 	case errors.As(err, &bad):
 		status := http.StatusBadRequest
 		if bad.Code == "not_cancellable" || bad.Code == "not_paused" {

@@ -59,6 +59,40 @@ func ExplainReply(text string) ExplainedReply {
 	return e
 }
 
+// maxPaste is how long a reply may be, in bytes; what is longer is a mail.
+const maxPaste = 16 << 10
+
+// IsReply tells an SMTP reply from a mail. A code begins it; where people paste, one within the text will do if the first line is no header field.
+func IsReply(s string, pasted bool) bool {
+	if len(s) > maxPaste {
+		return false
+	}
+	s = strings.TrimLeft(s, " \t\r\n")
+	first, _, _ := strings.Cut(s, "\n")
+	if codeBegins(first) {
+		return true
+	}
+	if provider, rest, ok := strings.Cut(first, "\t"); ok && !strings.ContainsAny(provider, " :") && codeBegins(rest) {
+		return true
+	}
+	field, _, ok := strings.Cut(first, ":")
+	if !pasted || ok && field != "" && !strings.ContainsAny(field, " \t") {
+		return false
+	}
+	in := reply.ParseLine(s)
+	return in.Code != 0 || in.Enhanced != ""
+}
+
+// codeBegins tells whether a line begins with a reply code or an enhanced status code.
+func codeBegins(s string) bool {
+	n := 0
+	for n < len(s) && ('0' <= s[n] && s[n] <= '9' || s[n] == '.') {
+		n++
+	}
+	code, ended := s[:n], n == len(s) || strings.ContainsRune(" -\r\t", rune(s[n]))
+	return ended && code != "" && '2' <= code[0] && code[0] <= '5' && (n == 3 && !strings.Contains(code, ".") || strings.Count(code, ".") == 2 && code[1] == '.' && code[n-1] != '.')
+}
+
 // ExplainMail says what a returned mail means; file names it in the answer.
 func ExplainMail(file string, m bounce.Mail) ExplainedMail {
 	e := ExplainedMail{Explained: bounce.Explain(file, m), Says: sortOf(m), Reports: []ExplainedEntry{}}
