@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
@@ -147,6 +148,7 @@ func (w *Worker) postpone(ctx context.Context, j *job, err error) error {
 	if errors.As(err, &u) {
 		f.Delay.Detail = u.Detail
 	}
+	w.tallyFailure(j, f.At, diag.Marks{Realm: j.Realm}, "account.directory_unavailable", "", true)
 	w.count(ctx, "postponed")
 	return w.settle(ctx, j.Claim, store.Plan{Next: f.Delay.Next}, f)
 }

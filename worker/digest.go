@@ -36,6 +36,7 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 			return err
 		}
 		facts = w.returned(ctx, j, bounce.ReadBytes(raw))
+		w.tallyReturns(j, facts)
 	}
 	for _, f := range facts {
 		w.count(ctx, "returns:"+string(f.Event))

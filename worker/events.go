@@ -32,6 +32,9 @@ func (w *Worker) digestUnit(ctx context.Context, c store.Claim) error {
 	}
 	var matched int
 	for _, e := range u.Events {
+		if err := w.Store.Heard(ctx, u.Source, e.At); err != nil {
+			return err
+		}
 		ok, err := w.event(ctx, u.Source, e)
 		if err != nil {
 			return err

@@ -106,6 +106,7 @@ func (w *Worker) unbuildable(ctx context.Context, j *job, err error) error {
 	case errors.Is(err, mailer.ErrBadLink):
 		f.Failure.Why = "bad_link"
 	}
+	w.tallyFailure(j, f.At, j.marks("", j.msg.Route), "compose."+f.Failure.Why, "", true)
 	w.count(ctx, "failed:"+f.Failure.Why)
 	w.Log.Error().Err(err).Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Msg("the mail cannot be built")
 	return w.settle(ctx, j.Claim, store.Plan{}, f)
@@ -140,6 +141,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 	} else if sup != nil {
 		facts = append(facts, *sup)
 	}
+	w.tallyAttempt(j, facts[len(attempts)-1])
 	for _, f := range facts {
 		if f.Attempt != nil {
 			w.count(ctx, "attempts:"+string(f.Attempt.Outcome))

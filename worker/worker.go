@@ -49,8 +49,10 @@ type Worker struct {
 	Concurrency int           // messages at a time; 0 = 64
 	FinalDot    time.Duration // how long the reply to a final dot may take: a stop waits for it; 0 = 10 min
 	Lease       time.Duration // how long a claim holds without renewal; 0 = 12 s
+	Watch       time.Duration // how often incidents are looked for; 0 = 30 s
 
 	client *task.Client
+	tally  tally
 }
 
 // The times of a claim. After a crash, the next attempt begins once the lease is over (12 s at most), the reconciler has looked (1 s) and
@@ -73,6 +75,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if len(w.Retry) == 0 {
 		return errors.New("worker: no retry gaps are configured")
+	}
+	if w.Watch == 0 {
+		w.Watch = watchAt
 	}
 	w.client = task.NewClient(w.Redis)
 
@@ -116,12 +121,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	clockCtx, stopClocks := context.WithCancel(context.WithoutCancel(ctx))
 	clocks.Go(func() { w.every(clockCtx, store.WorkerBeat, w.beat) })
 	clocks.Go(func() { w.every(ctx, reconcileAt, w.reconcile) })
+	clocks.Go(func() { w.every(clockCtx, tallyAt, w.flush) })
+	clocks.Go(func() { w.every(ctx, w.Watch, w.watch) })
 	w.Log.Info().Str("worker", w.Name).Int("concurrency", w.Concurrency).Msg("working")
 
 	<-ctx.Done()
 	srv.Shutdown()
 	stopClocks()
 	clocks.Wait()
+	w.flush(ctx)
 	_ = w.Mailer.Close()
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

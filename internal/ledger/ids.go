@@ -68,6 +68,9 @@ func NewMessageID(partition int, s Seed) MessageID { return MessageID(encode("ms
 // NewReturnID makes the id of a returned mail that belongs to a message of a partition.
 func NewReturnID(partition int, s Seed) ReturnID { return ReturnID(encode("ret_", partition, s)) }
 
+// NewIncidentID makes the id of an incident, "inc_" and 28 characters; the same seed gives the same.
+func NewIncidentID(s Seed) string { return encode("inc_", 0, s) }
+
 // NewEventID makes the id of a fact; it carries no partition of its own, so that any room can make one.
 func NewEventID() EventID { return EventID(encode("evt_", 0, NewSeed())) }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
@@ -85,17 +86,26 @@ func idemKey(apiKey, name string) string {
 // quotaKey counts the mails of a route that has a cap; a route has one key, on one node.
 func quotaKey(route string) string { return "rd:{house}:quota:" + route } // HASH, see quota.go
 
+// Counters of the house, see tally.go.
+func tallyKey(start time.Time) string { return fmt.Sprintf("rd:{house}:tally:%d", start.Unix()) } // HASH field -> count
+func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d", start.Unix()) } // HASH field -> count
+
 // Of the house: one of each for the whole installation.
 const (
-	pauseKey     = "rd:{house}:pause"      // HASH route ("" = all) -> JSON Hold
-	workersKey   = "rd:{house}:workers"    // ZSET worker -> ms of its last heartbeat
-	beatsKey     = "rd:{house}:beats"      // HASH sensor -> ms of its last heartbeat
-	houseKey     = "rd:{house}:facts"      // LIST of facts of no ledger: Paused, Resumed, SensorLost, SensorBack
-	auditKey     = "rd:{house}:audit"      // LIST of entries, JSON, hash-chained
-	auditHeadKey = "rd:{house}:audit:head" // STRING: hash of the last one
-	sinceKey     = "rd:{house}:since"      // STRING: ms when this installation's records begin
-	probeKey     = "rd:{house}:probe"      // STRING: written at start to see that writing works
-	sweepKey     = "rd:{house}:sweep"      // STRING: who reconciles now
-	countersKey  = "rd:{house}:counters"   // HASH: what /metrics counts over all processes
-	workedKey    = "rd:{house}:worked"     // HASH route -> ms when a host last took a mail by it
+	pauseKey         = "rd:{house}:pause"           // HASH route ("" = all) -> JSON Hold
+	workersKey       = "rd:{house}:workers"         // ZSET worker -> ms of its last heartbeat
+	beatsKey         = "rd:{house}:beats"           // HASH sensor -> ms of its last heartbeat
+	houseKey         = "rd:{house}:facts"           // LIST of facts of no ledger: Paused, Resumed, SensorLost, SensorBack
+	auditKey         = "rd:{house}:audit"           // LIST of entries, JSON, hash-chained
+	auditHeadKey     = "rd:{house}:audit:head"      // STRING: hash of the last one
+	failingKey       = "rd:{house}:failing"         // ZSET failing mail -> ms
+	incidentsKey     = "rd:{house}:incidents"       // HASH id -> JSON
+	incidentOrderKey = "rd:{house}:incidents:order" // ZSET id -> ms since
+	heardKey         = "rd:{house}:heard"           // HASH provider -> ms of its newest event
+	comparisonKey    = "rd:{house}:comparison"      // STRING: JSON
+	sinceKey         = "rd:{house}:since"           // STRING: ms when this installation's records begin
+	probeKey         = "rd:{house}:probe"           // STRING: written at start to see that writing works
+	sweepKey         = "rd:{house}:sweep"           // STRING: who reconciles now
+	countersKey      = "rd:{house}:counters"        // HASH: what /metrics counts over all processes
+	workedKey        = "rd:{house}:worked"          // HASH route -> ms when a host last took a mail by it
 )
