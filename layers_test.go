@@ -63,6 +63,7 @@ var homes = map[string][]string{
 	"blitiri.com.ar/go/spf":               {"diag/dnscheck"},
 	"github.com/BurntSushi/toml":          {"internal/config"},
 	"github.com/alicebob/miniredis/v2":    {"internal/sim"},
+	"github.com/emersion/go-imap/v2":      {"mailer/bounce"},
 	"github.com/emersion/go-message":      {"mailer", "mailer/bounce"},
 	"github.com/emersion/go-msgauth":      {"mailer", "mailer/bounce", "diag/dnscheck"},
 	"github.com/emersion/go-sasl":         {"mailer", "internal/sim"},

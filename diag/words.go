@@ -95,10 +95,17 @@ func sensorName(s string) string {
 		return "the directory"
 	case "dns":
 		return "DNS"
+	case "mailbox":
+		return "the bounce mailbox"
+	case "log":
+		return "the mail log"
 	case "links":
 		return "the link pages"
 	case "events":
 		return "the provider's events"
+	}
+	if provider, ok := strings.CutPrefix(s, "events:"); ok {
+		return "the events of " + quote(provider)
 	}
 	return or(quote(s), "a source of facts")
 }

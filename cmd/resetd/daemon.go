@@ -54,9 +54,11 @@ type parts struct {
 	hooks   []hook.Config // provider events in, one for each provider
 
 	// What is nil does not run here.
+	mailbox                            *bounce.Mailbox
 	apiListen, opsListen, bounceListen net.Listener
 	work                               bool
-	bounces                            bool // some process receives returned mail, this one or another
+	bounces                            bool // some process takes in returned mail, this one or another
+	receives                           bool // some process receives it over SMTP
 
 	ready func(context.Context) error // what /readyz asks beside the store; nil = nothing
 }
@@ -134,6 +136,10 @@ func (d *daemon) run(ctx context.Context) error {
 		start("bounce", func() error { return d.receive(ctx) })
 		start("bounce", func() error { return d.heartbeat(ctx, "bounces") })
 	}
+	if d.mailbox != nil {
+		start("bounce mailbox", func() error { return d.fetch(ctx) })
+		start("bounce mailbox", func() error { return d.every(ctx, store.SensorBeat, d.mailboxBeat) })
+	}
 	if d.work {
 		start("worker", func() error { return d.newWorker().Run(ctx) })
 	}
@@ -202,6 +208,10 @@ func (d *daemon) receive(ctx context.Context) error {
 // keep seals and stores one returned mail. What no longer belongs to any record is taken and dropped: an error would make its sender
 // try again for days, and there is nothing left that it could tell us.
 func (d *daemon) keep(ctx context.Context, id ledger.MessageID, from string, raw []byte) error {
+	return d.keepFrom(ctx, store.Origin{Source: "smtp"}, id, raw)
+}
+
+func (d *daemon) keepFrom(ctx context.Context, from store.Origin, id ledger.MessageID, raw []byte) error {
 	p, err := ledger.Partition(string(id))
 	if err != nil {
 		return err
@@ -211,7 +221,7 @@ func (d *daemon) keep(ctx context.Context, id ledger.MessageID, from string, raw
 	sum := sha256.Sum256(append([]byte(id), raw...))
 	copy(seed[:], sum[:])
 	ret := ledger.NewReturnID(p, seed)
-	ring, err := d.store.Keep(ctx, id, ret, d.sealer.Seal(raw, string(ret)))
+	ring, err := d.store.KeepFrom(ctx, from, id, ret, d.sealer.Seal(raw, string(ret)))
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrEnough) {
 		d.log.Info().Str("mail", string(id)).Str("why", err.Error()).Msg("returned mail dropped")
 		return nil

@@ -157,7 +157,7 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		accountLimit: store.Limit{N: cfg.Throttle.Account.N, Per: time.Duration(cfg.Throttle.Account.Per)},
 		sourceLimit:  store.Limit{N: cfg.Throttle.Source.N, Per: time.Duration(cfg.Throttle.Source.Per)},
 		deny:         cfg.Denied(), caps: map[string]store.Limit{},
-		work: slices.Contains(only, "worker"), bounces: cfg.SMTP.BounceListen != "",
+		work: slices.Contains(only, "worker"), bounces: cfg.SMTP.BounceListen != "" || cfg.BounceMailbox.IMAP != "", receives: cfg.SMTP.BounceListen != "",
 		signers: func(domain string) []mailer.Signer {
 			var out []mailer.Signer
 			for _, s := range cfg.DKIM(domain) {
@@ -178,6 +178,12 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 			return p, fmt.Errorf("api_key %s: %w", k.Name, err)
 		}
 		p.apiKeys = append(p.apiKeys, key)
+	}
+	if slices.Contains(only, "bounce") {
+		var err error
+		if p.mailbox, err = mailboxOf(cfg.BounceMailbox); err != nil {
+			return p, err
+		}
 	}
 	for _, h := range cfg.Hooks {
 		p.hooks = append(p.hooks, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})

@@ -306,6 +306,7 @@ func (k *checker) bounceMailbox() {
 		return
 	}
 	k.imapURL("bounce_mailbox.imap", b.IMAP)
+	k.caFile("bounce_mailbox.ca_file", &b.CAFile)
 	if b.Username == "" {
 		k.bad("bounce_mailbox.username", "imap needs username", "")
 	}

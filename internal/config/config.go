@@ -231,6 +231,8 @@ type BounceMailbox struct {
 	PasswordFile string `toml:"password_file"`
 	// The password itself; better in a file. Default: "".
 	Password Secret `toml:"password"`
+	// Authorities that may vouch for the server; "" = the system's. Default: "".
+	CAFile string `toml:"ca_file"`
 }
 
 // Key is a token key.
