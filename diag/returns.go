@@ -118,6 +118,9 @@ func unread(v *view) []finding {
 		return nil
 	}
 	for _, f := range slices.Backward(v.mail.Returns) {
+		if f.Event == ledger.Bounced && f.By != "" {
+			return nil // a person has read it
+		}
 		if f.Event == ledger.Bounced && f.Return != nil && f.Return.Action == "" {
 			return one(finding{cause: "unknown.unreadable_bounce", conf: Certain, rank: mail, facts: append(v.lastAccepted(v.mail), f), vars: vars{"t": v.at(f.At)}})
 		}

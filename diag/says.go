@@ -2,6 +2,7 @@ package diag
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/resetd/resetd/internal/ledger"
 )
@@ -219,12 +220,15 @@ func saysReturn(f ledger.Fact) string {
 		switch r.Action {
 		case "delayed":
 			s = "A report says that the mail is delayed"
+		case "none":
+			s = "What came back was read and is no report about the mail"
 		case "":
 			s = "Something came back that could not be read"
 		}
 	}
 	s += led(" (reported by ", quote(r.ReportedBy), ")")
 	if f.Event == ledger.Bounced {
+		s += led(" (read by ", quote(f.By), led(" as ", strings.ReplaceAll(r.Reason, "_", " ")), ")")
 		s += led(": ", factText(f))
 		if !r.Matched && r.Action != "" {
 			s += "; it does not fit our mail in recipient or return path, so it is a claim only"

@@ -49,6 +49,6 @@ Begin with:  resetd demo`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(demoCmd(), serveCmd(), configCmd(), keysCmd(),
-		explainCmd(), requestCmd(), whyCmd(), resendCmd(), queueCmd(), suppressionsCmd(), auditCmd())
+		explainCmd(), requestCmd(), whyCmd(), resendCmd(), queueCmd(), suppressionsCmd(), trayCmd(), auditCmd())
 	return root
 }

@@ -112,6 +112,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	id := string(w.ask())
 	tok := w.send(refusedMailbox)
 	w.suppress("zoe@shop.example")
+	aside := w.layAside(id)
 	token := fmt.Sprintf(`{"token":%q,"realm":"shop"}`, tok)
 	for _, c := range []struct {
 		role         desk.Role
@@ -155,6 +156,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{desk.Ops, "POST", "/v1/explain", `{"mail":"Subject: hello\n\nhello"}`, 200},
 		{desk.Ops, "POST", "/v1/explain", `{"mail":"From: MAILER-DAEMON\nX-Failed-Recipients: jo@shop.example\nSubject: Mail delivery failed\n\n550 5.1.1 no such user"}`, 200},
 		{desk.Ops, "POST", "/v1/explain", `{"reply":"421 4.7.0 try again in 300 seconds","provider":"google"}`, 200},
+		{desk.Ops, "GET", "/v1/tray", "", 200},
+		{desk.Ops, "POST", "/v1/tray/ret_1/answer", `{"reason":"mailbox_full"}`, 404},
+		{desk.Ops, "POST", "/v1/tray/" + aside + "/answer", `{"reason":"full"}`, 400},
+		{desk.Ops, "POST", "/v1/tray/" + aside + "/answer", `{"reason":"mailbox_full","note":"they say so in Finnish"}`, 200},
+		{desk.Ops, "GET", "/v1/tray", "", 200},
 		{desk.Ops, "GET", "/v1/domains", "", 501},
 		{desk.Ops, "POST", "/v1/domains/shop.example/check", `{}`, 501},
 		{desk.Ops, "POST", "/v1/probes", `{}`, 501},

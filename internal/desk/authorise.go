@@ -54,6 +54,8 @@ const (
 	DoIncidents    Action = "incidents"
 	DoBulkResend   Action = "bulk_resend"
 	DoAudit        Action = "audit"
+	DoTray         Action = "tray"
+	DoAnswer       Action = "answer_return"
 )
 
 // may says which roles may do what; it is the one place for that.
@@ -80,6 +82,8 @@ var may = map[Action][]Role{
 	DoIncidents:    {Ops, Admin},
 	DoBulkResend:   {Ops, Admin},
 	DoAudit:        {Admin},
+	DoTray:         {Ops, Admin},
+	DoAnswer:       {Ops, Admin},
 }
 
 // audited are the actions of people that leave an entry. What an application does (request, redeem, report, outcome) is a fact in a
@@ -87,6 +91,7 @@ var may = map[Action][]Role{
 var audited = map[Action]bool{
 	DoRead: true, DoResend: true, DoCancel: true, DoReveal: true, DoWhy: true, DoSuppressions: true, DoSuppression: true,
 	DoRelease: true, DoPause: true, DoResume: true, DoBulkResend: true, DoAudit: true, DoProbe: true,
+	DoTray: true, DoAnswer: true,
 }
 
 // May says whether a role may do something, without doing or recording anything.

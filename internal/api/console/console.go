@@ -39,9 +39,10 @@ func New(o Options) *Console {
 	c := &Console{Options: o, sessions: newSessions(), tries: newTries(), pages: map[string]*template.Template{}}
 	base := template.Must(template.New("").Funcs(template.FuncMap{
 		"headline": words.Headline, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
+		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
-	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "fault"} {
+	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "explain", "tray", "fault"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(files, "pages/"+name+".html"))
 	}
 	return c
@@ -75,6 +76,10 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /console/stops", c.get(c.stops))
 	mux.HandleFunc("POST /console/stops/lookup", c.post(c.lookup))
 	mux.HandleFunc("POST /console/stops/release", c.post(c.release))
+	mux.HandleFunc("GET /console/explain", c.get(c.explainPage))
+	mux.HandleFunc("POST /console/explain", c.postUpTo(maxPaste, c.explain))
+	mux.HandleFunc("GET /console/tray", c.get(c.tray))
+	mux.HandleFunc("POST /console/tray/answer", c.post(c.answer))
 	mux.HandleFunc("GET /console/audit", c.get(c.audit))
 	mux.HandleFunc("POST /console/audit/verify", c.post(c.verify))
 }
@@ -102,10 +107,13 @@ func (c *Console) get(serve func(*visit)) http.HandlerFunc {
 // maxForm is how long a form may be, in bytes.
 const maxForm = 64 << 10
 
-// post wraps a form: signed in, and sent by a page of ours.
-func (c *Console) post(serve func(*visit)) http.HandlerFunc {
+// post wraps a form of at most maxForm bytes: signed in, and sent by a page of ours.
+func (c *Console) post(serve func(*visit)) http.HandlerFunc { return c.postUpTo(maxForm, serve) }
+
+// postUpTo is post with a limit of its own.
+func (c *Console) postUpTo(most int64, serve func(*visit)) http.HandlerFunc {
 	return c.get(func(v *visit) {
-		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, most)
 		if err := v.r.ParseForm(); err != nil {
 			c.faultPage(v, http.StatusBadRequest, "The form could not be read. It may be too long.")
 			return
@@ -149,6 +157,8 @@ func tabsOf(a desk.Actor) []tab {
 		{tab{"find", "Find a person", "/"}, desk.DoWhy},
 		{tab{"queue", "Queue", "/console/queue"}, desk.DoQueue},
 		{tab{"stops", "Stop list", "/console/stops"}, desk.DoSuppression},
+		{tab{"explain", "Explain", "/console/explain"}, desk.DoExplain},
+		{tab{"tray", "Tray", "/console/tray"}, desk.DoTray},
 		{tab{"audit", "Audit trail", "/console/audit"}, desk.DoAudit},
 	} {
 		if a.May(t.needs) {

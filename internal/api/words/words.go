@@ -105,3 +105,14 @@ func Time(t time.Time) string {
 	}
 	return t.UTC().Format("2 Jan 2006, 15:04:05") + " UTC"
 }
+
+// Tray says why a returned mail lies in the tray.
+func Tray(why string) string {
+	switch why {
+	case "no_reason":
+		return "the mail failed, and why could not be read"
+	case "unmatched":
+		return "it belongs to no mail that we know"
+	}
+	return "nothing in it could be read as a report"
+}
