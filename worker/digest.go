@@ -35,16 +35,12 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-<<<<<<< Updated upstream
-		facts = w.returned(ctx, j, bounce.ReadBytes(raw))
-		w.tallyReturns(j, facts)
-=======
 		m := bounce.ReadBytes(raw)
 		facts = w.returned(ctx, j, m)
 		if err := w.layAside(ctx, c, m); err != nil {
 			return err
 		}
->>>>>>> Stashed changes
+		w.tallyReturns(j, facts)
 	}
 	for _, f := range facts {
 		w.count(ctx, "returns:"+string(f.Event))

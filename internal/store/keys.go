@@ -92,7 +92,6 @@ func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d"
 
 // Of the house: one of each for the whole installation.
 const (
-<<<<<<< Updated upstream
 	pauseKey         = "rd:{house}:pause"           // HASH route ("" = all) -> JSON Hold
 	workersKey       = "rd:{house}:workers"         // ZSET worker -> ms of its last heartbeat
 	beatsKey         = "rd:{house}:beats"           // HASH sensor -> ms of its last heartbeat
@@ -109,19 +108,6 @@ const (
 	sweepKey         = "rd:{house}:sweep"           // STRING: who reconciles now
 	countersKey      = "rd:{house}:counters"        // HASH: what /metrics counts over all processes
 	workedKey        = "rd:{house}:worked"          // HASH route -> ms when a host last took a mail by it
-=======
-	pauseKey     = "rd:{house}:pause"      // HASH route ("" = all) -> JSON Hold
-	workersKey   = "rd:{house}:workers"    // ZSET worker -> ms of its last heartbeat
-	beatsKey     = "rd:{house}:beats"      // HASH sensor -> ms of its last heartbeat
-	houseKey     = "rd:{house}:facts"      // LIST of facts of no ledger: Paused, Resumed, SensorLost, SensorBack
-	auditKey     = "rd:{house}:audit"      // LIST of entries, JSON, hash-chained
-	auditHeadKey = "rd:{house}:audit:head" // STRING: hash of the last one
-	sinceKey     = "rd:{house}:since"      // STRING: ms when this installation's records begin
-	probeKey     = "rd:{house}:probe"      // STRING: written at start to see that writing works
-	sweepKey     = "rd:{house}:sweep"      // STRING: who reconciles now
-	countersKey  = "rd:{house}:counters"   // HASH: what /metrics counts over all processes
-	trayKey      = "rd:{house}:tray"       // HASH return -> JSON TrayItem
-	trayOrderKey = "rd:{house}:tray:order" // ZSET return -> ms when it was laid there
-	workedKey    = "rd:{house}:worked"     // HASH route -> ms when a host last took a mail by it
->>>>>>> Stashed changes
+	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
+	trayOrderKey     = "rd:{house}:tray:order"      // ZSET return -> ms when it was laid there
 )
