@@ -350,6 +350,10 @@ func TestOtherLinksOfTheAccount(t *testing.T) {
 	if err := live(a); !errors.Is(err, token.ErrReplaced) {
 		t.Errorf("the account's other link: %v", err)
 	}
+	// A token of the very millisecond of a redeem counts as replaced by it: the next one is made in a later one.
+	for at := f.Store.Now(); !f.Store.Now().After(at); {
+		time.Sleep(time.Millisecond / 4)
+	}
 	c := f.play(f.ask("jo@a.example"), ledger.Accepted, nil)
 	if err := live(c); err != nil {
 		t.Fatal(err)

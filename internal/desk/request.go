@@ -11,6 +11,7 @@ import (
 
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
 )
 
@@ -148,7 +149,8 @@ var ReportKinds = []string{"password_set", "signed_in", "sign_in_failed", "redir
 
 // Report records something seen outside. An application that says password_set has changed the password itself: the account's tokens are replaced.
 func (d *Desk) Report(ctx context.Context, a Actor, seed ledger.Seed, r Reported) error {
-	if _, err := d.realmFor(a, r.Realm); err != nil {
+	in, err := d.realmFor(a, r.Realm)
+	if err != nil {
 		return d.denyFirst(a, DoReport, err)
 	}
 	if err := checkLogin(r.Login); err != nil {
@@ -175,7 +177,7 @@ func (d *Desk) Report(ctx context.Context, a Actor, seed ledger.Seed, r Reported
 		f.Report.At = time.Time{}
 	}
 	if r.Kind == "password_set" && a.Role == App {
-		if err := d.replaceTokens(ctx, l, r.Realm); err != nil {
+		if err := d.replaceTokens(ctx, l, in, r.Login); err != nil {
 			return err
 		}
 	}
@@ -188,22 +190,28 @@ func statable(detail string) bool {
 	return ok
 }
 
-// replaceTokens kills the live tokens of every account that a ledger's resets were issued for.
-func (d *Desk) replaceTokens(ctx context.Context, l store.LedgerID, realmName string) error {
+// replaceTokens kills the live tokens of every account that a login names: those that the realm's directory finds, as a link may have
+// gone out by another login of the account, and those that the login's own resets were issued for, as the directory may be silent or
+// have changed.
+func (d *Desk) replaceTokens(ctx context.Context, l store.LedgerID, r *realm.Realm, login string) error {
 	t, err := d.timeline(ctx, l)
 	if err != nil {
 		return err
 	}
-	done := map[string]bool{}
-	for _, r := range t.Resets {
-		for _, g := range r.Gens {
-			if done[g.Account] {
-				continue
-			}
-			done[g.Account] = true
-			if err := d.Store.ReplaceAll(ctx, store.AccountOf(realmName, g.Account)); err != nil {
-				return err
-			}
+	accounts := map[string]bool{}
+	for _, reset := range t.Resets {
+		for _, g := range reset.Gens {
+			accounts[g.Account] = true
+		}
+	}
+	v := view{realm: *r}
+	d.askDirectory(ctx, &v, login)
+	for _, a := range v.found.Accounts {
+		accounts[a.ID] = true
+	}
+	for id := range accounts {
+		if err := d.Store.ReplaceAll(ctx, store.AccountOf(r.Name, id)); err != nil {
+			return err
 		}
 	}
 	return nil
