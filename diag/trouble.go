@@ -154,3 +154,46 @@ func (t Trouble) about() string {
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func percent(p float64) string { return fmt.Sprintf("%.0f", 100*p) }
+
+// IncidentOf finds the trouble that a case's newest failure belongs to; nil = none. Of several the newest is given.
+func IncidentOf(in Input, troubles []Trouble) *Incident {
+	if len(troubles) == 0 {
+		return nil
+	}
+	v := look(&in)
+	if v.told == nil || v.mail == nil {
+		return nil
+	}
+	marks := Marks{Route: v.mail.Route}
+	if in.Realm != nil {
+		marks.Realm, marks.Sender = in.Realm.Name, domainOf(in.Realm.From)
+	}
+	var failing []Failing
+	for _, f := range v.facts {
+		if f.Message != v.mail.ID {
+			continue
+		}
+		one := Failing{At: f.At, Reset: f.Reset, Marks: marks}
+		switch {
+		case f.Event == ledger.Attempted && f.Attempt != nil:
+			one.Cause, one.Marks.Provider, one.Marks.Route = AttemptCause(*f.Attempt), ProviderOf(f.Attempt), f.Attempt.Route
+		case f.Event == ledger.Bounced && f.Return != nil:
+			one.Cause, one.Marks.Provider = ReturnCause(*f.Return), ProviderOf(&ledger.Attempt{Host: f.Return.RemoteHost})
+		case f.Event == ledger.Postponed && f.Delay != nil && f.Delay.Why == "directory_unavailable":
+			one.Cause = "account.directory_unavailable"
+		case f.Event == ledger.Failed && f.Failure != nil:
+			one.Cause = "compose." + f.Failure.Why
+		}
+		if one.Cause != "" {
+			failing = append(failing, one)
+		}
+	}
+	for _, t := range troubles {
+		for _, f := range failing {
+			if t.Holds(f) {
+				return &Incident{ID: t.ID, Cause: t.Cause, Since: t.Since, Says: t.Says}
+			}
+		}
+	}
+	return nil
+}

@@ -53,6 +53,7 @@ const (
 	DoResume       Action = "resume"
 	DoIncidents    Action = "incidents"
 	DoBulkResend   Action = "bulk_resend"
+	DoPacket       Action = "packet"
 	DoAudit        Action = "audit"
 	DoTray         Action = "tray"
 	DoAnswer       Action = "answer_return"
@@ -81,6 +82,7 @@ var may = map[Action][]Role{
 	DoResume:       {Ops, Admin},
 	DoIncidents:    {Ops, Admin},
 	DoBulkResend:   {Ops, Admin},
+	DoPacket:       {Support, Admin},
 	DoAudit:        {Admin},
 	DoTray:         {Ops, Admin},
 	DoAnswer:       {Ops, Admin},
@@ -90,7 +92,7 @@ var may = map[Action][]Role{
 // ledger, with the key's name; looking at the queue is nobody's secret.
 var audited = map[Action]bool{
 	DoRead: true, DoResend: true, DoCancel: true, DoReveal: true, DoWhy: true, DoSuppressions: true, DoSuppression: true,
-	DoRelease: true, DoPause: true, DoResume: true, DoBulkResend: true, DoAudit: true, DoProbe: true,
+	DoRelease: true, DoPause: true, DoResume: true, DoBulkResend: true, DoPacket: true, DoAudit: true, DoProbe: true,
 	DoTray: true, DoAnswer: true,
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
@@ -28,6 +29,7 @@ type Desk struct {
 	Bounces     bool          // a receiver for returned mail is configured
 	Since       time.Time     // when this installation's records begin
 	Wakes       time.Duration // how long a due message normally waits to be taken; 0 = 15 s
+	Us          diag.Us       // who we are to other hosts, for evidence packets
 	LookupLimit time.Duration // how long a directory may take while a person waits; 0 = 3 s
 }
 
@@ -35,6 +37,8 @@ type Desk struct {
 type Route struct {
 	Name  string
 	Smart bool // it ends at a relay of ours, which may lose what it has accepted
+	// Provider is whose relay it is, where that provider tells us by a hook what becomes of each mail; "" = nobody tells.
+	Provider string
 }
 
 // Realm finds a configured realm; nil = none such.

@@ -73,7 +73,7 @@ func (d *Desk) caseOf(ctx context.Context, a Actor, at store.Place, r *ledger.Re
 		}
 		in := sight.input(d, v, d.pageOf(a, page))
 		in.Reset = r.ID
-		return diag.Diagnose(in), nil
+		return sight.diagnose(in), nil
 	}
 	return diag.Case{}, store.ErrNotFound // its realm is no longer configured
 }
@@ -105,7 +105,7 @@ func (d *Desk) cases(ctx context.Context, a Actor, q Question) ([]diag.Case, err
 			wanted = q.Realm == v.realm.Name
 		}
 		if wanted {
-			out = append(out, diag.Diagnose(sight.input(d, v, page)))
+			out = append(out, sight.diagnose(sight.input(d, v, page)))
 			asked[v.realm.Name] = v.lastAsk()
 		}
 	}
@@ -158,6 +158,7 @@ type sight struct {
 	login string
 	views []view
 	queue diag.Queue
+	crowd crowd
 	blind []diag.Blind
 }
 
@@ -180,7 +181,7 @@ func (d *Desk) look(ctx context.Context, a Actor, login, only string, own store.
 			errs[i] = d.lookIn(ctx, &s.views[i], login, l)
 		})
 	}
-	wg.Go(func() { errs[len(s.views)] = d.health(ctx, s) })
+	wg.Go(func() { errs[len(s.views)] = errors.Join(d.health(ctx, s), d.compare(ctx, s)) })
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -324,8 +325,12 @@ func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 		Now: s.now, Login: s.login, Page: page, Queue: s.queue, Blind: s.blind, Bounces: d.Bounces,
 		Retention: d.Store.Retention(), Since: d.Since, Smart: map[string]bool{},
 	}
+	in.Outages, in.Opens, in.Events = s.crowd.outages, s.crowd.opens, map[string]diag.Events{}
 	for _, r := range d.Routes {
 		in.Smart[r.Name] = r.Smart
+		if r.Provider != "" {
+			in.Events[r.Name] = diag.Events{Provider: r.Provider, Last: s.crowd.heard[r.Provider]}
+		}
 	}
 	return in
 }

@@ -59,14 +59,14 @@ func (s *Store) Accept(ctx context.Context, f ledger.Fact) (Ring, error) {
 }
 
 // KEYS 1 ledger, 2 new work, 3 due, 4 lease, 5 ring, 6 routes, 7… works of older messages
-// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 route, 8 the Resent fact, 9… for each older work: its id, its Cancelled fact.
+// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 route, 8 the Resent fact, 9 ms until it is due, 10… for each older work: its id, its Cancelled fact.
 // Writes the new message and takes back the booked attempts of the older ones; one that is done already is left. Returns Redis' time.
 var resendScript = newScript(`
 local t = now()
 if redis.call('EXISTS', KEYS[2]) == 1 then return t end
 push(KEYS[1], 8, 8, ARGV[1])
 for i = 7, #KEYS do
-  local id, fact = ARGV[9 + (i - 7) * 2], ARGV[10 + (i - 7) * 2]
+  local id, fact = ARGV[10 + (i - 7) * 2], ARGV[11 + (i - 7) * 2]
   if redis.call('HGET', KEYS[i], 's') == 'open' then
     redis.call('RPUSH', KEYS[1], fact)
     count(KEYS[6], KEYS[i], '', '0')
@@ -79,13 +79,23 @@ for i = 7, #KEYS do
 end
 redis.call('HSET', KEYS[2], 'l', ARGV[3], 'rm', ARGV[4], 'r', ARGV[5], 'm', ARGV[2], 's', 'open')
 count(KEYS[6], KEYS[2], ARGV[7], '0')
-redis.call('ZADD', KEYS[3], t, ARGV[2])
-redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6]))
+redis.call('ZADD', KEYS[3], t + ARGV[9], ARGV[2])
+if ARGV[9] == '0' then redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6])) end
 return t`)
+
+// ResendLater is Resend with a message that is due after a delay; the reconciler rings for it then.
+func (s *Store) ResendLater(ctx context.Context, at Place, delay time.Duration, resent ledger.Fact, cancelled []ledger.Fact) error {
+	_, err := s.resend(ctx, at, delay, resent, cancelled)
+	return err
+}
 
 // Resend writes another message of a reset (the Resent fact names both) and takes back what is still booked for its older ones; cancelled
 // holds one Cancelled fact for each of those. A dialogue that is under way is not cut: its outcome is recorded when it comes.
 func (s *Store) Resend(ctx context.Context, at Place, resent ledger.Fact, cancelled []ledger.Fact) (Ring, error) {
+	return s.resend(ctx, at, 0, resent, cancelled)
+}
+
+func (s *Store) resend(ctx context.Context, at Place, delay time.Duration, resent ledger.Fact, cancelled []ledger.Fact) (Ring, error) {
 	if s.full.Load() {
 		return Ring{}, &Unavailable{Err: ErrFull}
 	}
@@ -99,7 +109,7 @@ func (s *Store) Resend(ctx context.Context, at Place, resent ledger.Fact, cancel
 	if resent.Resend != nil && resent.Resend.Route != "" {
 		route = resent.Resend.Route
 	}
-	args := []any{s.retention.Milliseconds(), string(resent.Message), string(at.Ledger), at.Realm, string(resent.Reset), RingPatience.Milliseconds(), route, rows[0]}
+	args := []any{s.retention.Milliseconds(), string(resent.Message), string(at.Ledger), at.Realm, string(resent.Reset), RingPatience.Milliseconds(), route, rows[0], max(0, delay.Milliseconds())}
 	for i, c := range cancelled {
 		keys = append(keys, workKey(p, string(c.Message)))
 		args = append(args, string(c.Message), rows[i+1])
