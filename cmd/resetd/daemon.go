@@ -51,7 +51,8 @@ type parts struct {
 	wakes                     time.Duration          // 0 = the desk's own
 
 	apiKeys []api.Key
-	hooks   []hook.Config // provider events in, one for each provider
+	hooks   []hook.Config     // provider events in, one for each provider
+	tellers map[string]string // route -> the provider that tells what becomes of its mails
 
 	// What is nil does not run here.
 	mailbox                            *bounce.Mailbox
@@ -101,8 +102,10 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		return nil, err
 	}
 	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes}
+	d.desk.Us.Bounces = p.bounceAt
 	for _, r := range p.routes {
-		d.desk.Routes = append(d.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != ""})
+		d.desk.Us.HELO = r.HELO
+		d.desk.Routes = append(d.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != "", Provider: p.tellers[r.Name]})
 	}
 	return d, nil
 }

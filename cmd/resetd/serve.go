@@ -156,7 +156,7 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		merge:        time.Duration(cfg.Throttle.Merge),
 		accountLimit: store.Limit{N: cfg.Throttle.Account.N, Per: time.Duration(cfg.Throttle.Account.Per)},
 		sourceLimit:  store.Limit{N: cfg.Throttle.Source.N, Per: time.Duration(cfg.Throttle.Source.Per)},
-		deny:         cfg.Denied(), caps: map[string]store.Limit{},
+		deny:         cfg.Denied(), caps: map[string]store.Limit{}, tellers: map[string]string{},
 		work: slices.Contains(only, "worker"), bounces: cfg.SMTP.BounceListen != "" || cfg.BounceMailbox.IMAP != "", receives: cfg.SMTP.BounceListen != "",
 		signers: func(domain string) []mailer.Signer {
 			var out []mailer.Signer
@@ -186,6 +186,9 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		}
 	}
 	for _, h := range cfg.Hooks {
+		for _, r := range h.Routes {
+			p.tellers[r] = h.Provider
+		}
 		p.hooks = append(p.hooks, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})
 	}
 	for _, r := range cfg.Routes {

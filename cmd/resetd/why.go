@@ -16,6 +16,7 @@ import (
 // whyCmd is `resetd why`: the verdict in the terminal.
 func whyCmd() *cobra.Command {
 	var q api.WhyBody
+	var packet bool
 	var d *door
 	cmd := ours(&cobra.Command{
 		Use: "why LOGIN", Short: "why did the mail not arrive, and what now?", Args: cobra.ExactArgs(1),
@@ -34,6 +35,9 @@ func whyCmd() *cobra.Command {
 			if err != nil {
 				return d.failed(err)
 			}
+			if packet {
+				return d.printPackets(cmd, c, cases)
+			}
 			if d.json {
 				return printJSON(cmd, api.Cases{Cases: cases})
 			}
@@ -49,9 +53,38 @@ func whyCmd() *cobra.Command {
 	})
 	d = clientFlags(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&packet, "packet", false, "print the text for the recipient's IT in place of the verdict")
 	f.StringVar(&q.Realm, "realm", "", "only this `REALM`")
 	f.StringVar(&q.Page, "page", "", "`URL` where the person asked: whose page is it?")
 	return cmd
+}
+
+// printPackets prints the evidence packet of each case whose mail some host was offered.
+func (d *door) printPackets(cmd *cobra.Command, c *api.Client, cases []diag.Case) error {
+	var why error
+	printed := false
+	for _, x := range cases {
+		if x.Reset == "" {
+			continue
+		}
+		text, err := c.Packet(cmd.Context(), x.Reset)
+		if err != nil {
+			why = err
+			continue
+		}
+		if printed {
+			fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n\n", strings.Repeat("─", columns))
+		}
+		fmt.Fprint(cmd.OutOrStdout(), text)
+		printed = true
+	}
+	switch {
+	case printed:
+		return nil
+	case why != nil:
+		return d.failed(why)
+	}
+	return couldNot("nobody asked for a reset, so there is no mail to look for")
 }
 
 // printCase tells a case in the order in which somebody on the phone needs it.

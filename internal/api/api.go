@@ -75,7 +75,7 @@ func Ops(o Options) http.Handler {
 // routes are all calls of the API, and the link page. What is not built yet has its role and its place.
 func routes() []endpoint {
 	var all []endpoint
-	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), hookRoutes(), explainRoutes(), trayRoutes(), laterRoutes(), linkRoutes(), openAPIRoutes()} {
+	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), hookRoutes(), explainRoutes(), trayRoutes(), incidentRoutes(), laterRoutes(), linkRoutes(), openAPIRoutes()} {
 		all = append(all, group...)
 	}
 	return all

@@ -129,6 +129,7 @@ func TestRoles(t *testing.T) {
 		{"POST", "/v1/queue/pause", "ops admin"},
 		{"POST", "/v1/queue/resume", "ops admin"},
 		{"GET", "/v1/incidents", "ops admin"},
+		{"POST", "/v1/resets/x/packet", "support admin"},
 		{"POST", "/v1/incidents/inc_1/resend", "ops admin"},
 		{"GET", "/v1/tray", "ops admin"},
 		{"POST", "/v1/tray/ret_1/answer", "ops admin"},

@@ -63,6 +63,27 @@ func (c *Client) Cancel(ctx context.Context, id ledger.ResetID, reason string) (
 	return out.State, err
 }
 
+// Incidents lists what concerned many people at once, the newest first.
+func (c *Client) Incidents(ctx context.Context) ([]diag.Trouble, error) {
+	var out list[diag.Trouble]
+	err := c.do(ctx, http.MethodGet, "/v1/incidents", nil, &out)
+	return out.Items, err
+}
+
+// ResendAll sends another mail to those who still wait because of an incident.
+func (c *Client) ResendAll(ctx context.Context, incident string, w ResendBody) (desk.AllAgain, error) {
+	var out desk.AllAgain
+	err := c.do(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(incident)+"/resend", w, &out)
+	return out, err
+}
+
+// Packet writes the evidence packet of a reset.
+func (c *Client) Packet(ctx context.Context, id ledger.ResetID) (string, error) {
+	var out PacketAnswer
+	err := c.do(ctx, http.MethodPost, resetPath(id, "/packet"), nil, &out)
+	return out.Text, err
+}
+
 // Queue looks at the queue.
 func (c *Client) Queue(ctx context.Context) (desk.QueueView, error) {
 	var out desk.QueueView

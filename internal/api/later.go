@@ -19,7 +19,5 @@ func laterRoutes() []endpoint {
 		later("GET /v1/domains", desk.DoDomains, "The list of domain reports"),
 		later("POST /v1/domains/{domain}/check", desk.DoDomains, "Checking a domain"),
 		later("POST /v1/probes", desk.DoProbe, "Probing an address"),
-		later("GET /v1/incidents", desk.DoIncidents, "The list of incidents"),
-		later("POST /v1/incidents/{id}/resend", desk.DoBulkResend, "Resending all mails of an incident"),
 	}
 }

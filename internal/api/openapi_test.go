@@ -105,6 +105,9 @@ func TestDescriptionAtTheRoot(t *testing.T) {
 	}
 }
 
+// strangeIncident is the id of an incident that never was.
+const strangeIncident = "inc_aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 // What a running server answers is what the description says, calls that fail included.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	_, router := loadDescription(t)
@@ -164,8 +167,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{desk.Ops, "GET", "/v1/domains", "", 501},
 		{desk.Ops, "POST", "/v1/domains/shop.example/check", `{}`, 501},
 		{desk.Ops, "POST", "/v1/probes", `{}`, 501},
-		{desk.Ops, "GET", "/v1/incidents", "", 501},
-		{desk.Ops, "POST", "/v1/incidents/inc_1/resend", `{}`, 501},
+		{desk.Ops, "GET", "/v1/incidents", "", 200},
+		{desk.Ops, "POST", "/v1/incidents/inc_1/resend", `{}`, 400},
+		{desk.Ops, "POST", "/v1/incidents/" + strangeIncident + "/resend", `{"reason":"it is over"}`, 404},
+		{desk.Support, "POST", "/v1/resets/" + id + "/packet", "", 409},
+		{desk.Support, "POST", "/v1/resets/" + string(strangeReset) + "/packet", "", 404},
 		{"", "POST", "/v1/hooks/ses", `{}`, 404},
 		{"", "GET", "/r/abc", "", 410},
 		{"", "GET", "/healthz", "", 200},

@@ -70,7 +70,7 @@ func problemOf(err error) *Problem {
 		return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body is longer than 64 KiB, or 2 MiB where a mail is sent to be explained."}
 	case errors.As(err, &bad):
 		status := http.StatusBadRequest
-		if bad.Code == "not_cancellable" || bad.Code == "not_paused" {
+		if bad.Code == "not_cancellable" || bad.Code == "not_paused" || bad.Code == "incident_open" || bad.Code == "no_packet" {
 			status = http.StatusConflict
 		}
 		return &Problem{Status: status, Code: bad.Code, Detail: bad.Detail}

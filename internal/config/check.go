@@ -287,6 +287,9 @@ func (k *checker) hooks() {
 			k.bad(path+".provider", "two [[hook]] tables have this provider, and one URL", "put them together")
 		}
 		seen[h.Provider] = true
+		for j, r := range h.Routes {
+			k.knownRoute(at(path+".routes", j), r)
+		}
 		has := k.secret(&h.Secret, &h.SecretFile, path+".secret")
 		switch {
 		case h.Provider == "ses" && len(h.Topics) == 0:
@@ -354,6 +357,17 @@ func (k *checker) knownRealm(path, name string) {
 		names = append(names, r.Name)
 	}
 	k.unknownName(path, "realm", name, names)
+}
+
+func (k *checker) knownRoute(path, name string) {
+	var names []string
+	for _, r := range k.c.Routes {
+		if r.Name == name {
+			return
+		}
+		names = append(names, r.Name)
+	}
+	k.unknownName(path, "route", name, names)
 }
 
 func (k *checker) unknownName(path, what, name string, known []string) {

@@ -114,14 +114,7 @@ func (k *checker) resetting(path string, r *Realm) {
 		k.bad(path+".routes", "a realm with passwords needs at least one route", `routes = ["relay"]`)
 	}
 	for j, name := range r.Routes {
-		var names []string
-		found := false
-		for _, have := range k.c.Routes {
-			names, found = append(names, have.Name), found || have.Name == name
-		}
-		if !found {
-			k.unknownName(at(path+".routes", j), "route", name, names)
-		}
+		k.knownRoute(at(path+".routes", j), name)
 	}
 }
 

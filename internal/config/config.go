@@ -219,6 +219,8 @@ type Hook struct {
 	Secret Secret `toml:"secret"`
 	// SNS topics that are accepted; ses only. Default: [].
 	Topics []string `toml:"topics"`
+	// Names of the routes that hand mail to this provider: silence about their mails is then told by why. Default: [].
+	Routes []string `toml:"routes"`
 }
 
 // BounceMailbox is a mailbox to fetch returned mail from, where port 25 cannot be opened.
