@@ -69,6 +69,9 @@ func (w *Worker) returned(ctx context.Context, j *job, m bounce.Mail) []ledger.F
 	var facts []ledger.Fact
 	for _, r := range m.Reports {
 		event := ledger.Confirmed
+		if r.Action == bounce.ActionDelayed && r.GaveUp {
+			r.Action = bounce.ActionFailed // called a delay for its reason; the host that reports it does not go on
+		}
 		if r.Action == bounce.ActionFailed || r.Action == bounce.ActionDelayed {
 			event = ledger.Bounced
 		}

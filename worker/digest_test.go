@@ -1,0 +1,68 @@
+package worker_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/sim"
+)
+
+// comesBack puts a returned mail into the record as the receiver does, and waits until a worker has read it.
+func (b *bench) comesBack(r *ledger.Reset, raw string) *ledger.Reset {
+	b.t.Helper()
+	before := len(r.Facts)
+	p, err := ledger.Partition(string(r.ID))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ret := ledger.NewReturnID(p, ledger.NewSeed())
+	raw = strings.ReplaceAll(raw, "\n", "\r\n")
+	ring, err := b.store.Keep(b.t.Context(), r.Newest().ID, ret, b.worker.Sealer.Seal([]byte(raw), string(ret)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.client.Ring(b.t.Context(), ring.ID, ring.TaskID()); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.until(r.ID, "read", func(r *ledger.Reset) bool { return len(r.Facts) > before })
+}
+
+func report(to, action, status, diagnostic string) string {
+	return "From: MAILER-DAEMON@relay.example\nTo: b@bounces.us.example\nSubject: Mail status\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n" +
+		"--b\nContent-Type: text/plain\n\nA report.\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; relay.example\n\n" +
+		"Final-Recipient: rfc822; " + to + "\nAction: " + action + "\nStatus: " + status + "\nDiagnostic-Code: " + diagnostic + "\n\n--b--\n"
+}
+
+// What a returned mail may do to the message in whose signed return path it came.
+func TestReturnedMail(t *testing.T) {
+	for name, c := range map[string]struct {
+		raw    string
+		event  ledger.Event
+		action string
+		state  ledger.State
+		cause  string
+	}{
+		"failed":                   {report("jo@there.example", "failed", "5.2.2", "smtp; 552 5.2.2 mailbox full"), ledger.Bounced, "failed", ledger.IsFailed, "recipient.mailbox_full"},
+		"in another case":          {report("JO@There.Example", "failed", "5.1.1", "smtp; 550 5.1.1 user unknown"), ledger.Bounced, "failed", ledger.IsFailed, "recipient.unknown_mailbox"},
+		"delayed":                  {report("jo@there.example", "delayed", "4.4.1", "smtp; connect to mx: Connection timed out"), ledger.Bounced, "delayed", ledger.Sent, "deferred.remote_down"},
+		"gave up after a time-out": {report("jo@there.example", "failed", "4.4.1", "smtp; connect to mx: Connection timed out"), ledger.Bounced, "failed", ledger.IsFailed, "deferred.remote_down"},
+		"delivered":                {report("jo@there.example", "delivered", "2.0.0", "smtp; 250 ok"), ledger.Confirmed, "delivered", ledger.Sent, ""},
+		"about somebody else":      {report("ann@elsewhere.example", "failed", "5.1.1", "smtp; 550 5.1.1 user unknown"), ledger.Bounced, "failed", ledger.Sent, "recipient.unknown_mailbox"},
+		"a machine's answer":       {"From: jo@there.example\nTo: b@bounces.us.example\nSubject: Out of office\nAuto-Submitted: auto-replied\n\nI am away until Monday.\n", ledger.AutoReplied, "vacation", ledger.Sent, ""},
+		"nobody can read it":       {"From: x@there.example\nTo: b@bounces.us.example\nSubject: hm\n\nLorem ipsum.\n", ledger.Bounced, "", ledger.Sent, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil, jo())
+			b.world.Domain("there.example", b.world.Host("mx.there.example", sim.Accept()))
+			r := b.until(b.ask("jo@there.example", time.Now()), "sent", state(ledger.Sent))
+			r = b.comesBack(r, c.raw)
+			f := r.Facts[len(r.Facts)-1]
+			if f.Event != c.event || f.Return == nil || f.Return.Action != c.action || f.Return.Cause != c.cause || r.State != c.state {
+				t.Errorf("%s %+v, state %s", f.Event, f.Return, r.State)
+			}
+		})
+	}
+}
