@@ -10,9 +10,15 @@ import (
 
 // trayBody is a page of the tray: what waits, and what was answered.
 type trayBody struct {
-	Open, Answered []store.TrayItem
+	Open, Answered []trayView
 	Next           string
 	Reasons        []string
+}
+
+// trayView is an item as somebody sees it who may, or may not, look at its reset.
+type trayView struct {
+	store.TrayItem
+	MayRead bool
 }
 
 func (c *Console) tray(v *visit) { c.trayPage(v, http.StatusOK, nil) }
@@ -24,7 +30,8 @@ func (c *Console) trayPage(v *visit, status int, n *notice) {
 		return
 	}
 	b := trayBody{Next: next, Reasons: desk.ReturnReasons()}
-	for _, t := range items {
+	for _, item := range items {
+		t := trayView{item, v.by.May(desk.DoRead)}
 		if t.Answer == nil {
 			b.Open = append(b.Open, t)
 		} else {
