@@ -93,7 +93,7 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	if d.paths, err = mailer.NewPaths(p.bounceAt, pathKeys); err != nil {
 		return nil, err
 	}
-	d.events = &events{log: p.log, store: p.store, sealer: d.sealer, client: d.client, ended: map[string]bool{}}
+	d.events = newEvents(p.log, p.store, d.sealer, d.client)
 	if d.hooked, err = hooks(p.hooks, d.paths); err != nil {
 		return nil, err
 	}

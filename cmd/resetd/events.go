@@ -26,6 +26,10 @@ type events struct {
 	ended map[string]bool // SNS ended the subscription, and nothing came since
 }
 
+func newEvents(log zerolog.Logger, st *store.Store, sealer *token.Sealer, client *task.Client) *events {
+	return &events{log: log, store: st, sealer: sealer, client: client, ended: map[string]bool{}}
+}
+
 // hooks makes a reader for each provider that is configured.
 func hooks(configs []hook.Config, paths *mailer.Paths) (map[string]api.Hook, error) {
 	out := map[string]api.Hook{}
