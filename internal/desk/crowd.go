@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/resetd/resetd/diag"
+	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/store"
 )
 
 // crowd is what other people's mails say of one person's.
@@ -59,4 +61,24 @@ func (s *sight) diagnose(in diag.Input) diag.Case {
 	c := diag.Diagnose(in)
 	c.Incident = diag.IncidentOf(in, s.crowd.troubles)
 	return c
+}
+
+// countOpened counts a reset's first visit for the provider whose host took its newest mail, in the hour of that. A program's visit counts too:
+// it shows that the mail was not thrown away. It is statistics: that it fails is no error.
+func (d *Desk) countOpened(ctx context.Context, r *ledger.Reset) {
+	var took *ledger.Fact
+	for i, f := range r.Facts {
+		switch {
+		case f.Visit != nil && f.Visit.Via == "":
+			return // not the first
+		case f.Event == ledger.Attempted && f.Attempt != nil && f.Attempt.Outcome == ledger.Accepted:
+			took = &r.Facts[i]
+		}
+	}
+	if took == nil {
+		return
+	}
+	if p := diag.ProviderOf(took.Attempt); p != "" {
+		_ = d.Store.TallyOpens(ctx, took.At, store.Tallied{p + " o": 1})
+	}
 }
