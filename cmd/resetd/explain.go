@@ -22,6 +22,7 @@ import (
 // explainCmd is `resetd explain`: what came back, in plain language. It works by itself and keeps nothing.
 func explainCmd() *cobra.Command {
 	var asJSON, lines bool
+	var rules string
 	cmd := ours(&cobra.Command{
 		Use: "explain [FILE…]", Short: "what a bounce, a mailbox of them, or a pasted SMTP reply means", Args: cobra.ArbitraryArgs,
 		Long: `Says of each mail in FILE what happened, whose fault it is and what to do. A FILE is one mail (.eml), a mailbox (mbox; its mails are named FILE#1, FILE#2, …),
@@ -31,10 +32,20 @@ a Maildir, or - for standard input, which is also read when there is no FILE. A 
 				args = []string{"-"}
 			}
 			x := &explainer{cmd: cmd, json: asJSON, lines: lines}
+			if rules != "" {
+				text, err := os.ReadFile(rules)
+				if err != nil {
+					return couldNot("%s: %s", inert(rules), reasonOf(err))
+				}
+				if x.rules, err = desk.ParseRules(string(text)); err != nil {
+					return couldNot("%s: %s\nhint: diag/reply/rules shows how rules are written; `resetd tray answer` prints some.", inert(rules), inert(err.Error()))
+				}
+			}
 			return x.all(args)
 		},
 	})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each mail or reply")
+	cmd.Flags().StringVar(&rules, "rules", "", "`FILE` of rules to be tried first, such as the tray makes them")
 	cmd.Flags().BoolVar(&lines, "lines", false, "each line of input is an SMTP reply, perhaps with `provider` and a tab in front")
 	return cmd
 }
@@ -43,6 +54,7 @@ a Maildir, or - for standard input, which is also read when there is no FILE. A 
 type explainer struct {
 	cmd         *cobra.Command
 	json, lines bool
+	rules       *desk.Rules
 	p           *printer
 	out         *bufio.Writer
 	answered    int
@@ -162,7 +174,7 @@ func (x *explainer) replies(in *bufio.Reader) error {
 }
 
 func (x *explainer) reply(text string) error {
-	e := desk.ExplainReply(strings.ToValidUTF8(text, "\uFFFD"))
+	e := x.rules.ExplainReply(strings.ToValidUTF8(text, "\uFFFD"))
 	if x.json {
 		return x.line(e.ReplyLine)
 	}
@@ -178,6 +190,7 @@ func (x *explainer) reply(text string) error {
 }
 
 func (x *explainer) mail(name string, m bounce.Mail) error {
+	x.rules.Apply(&m)
 	if x.json {
 		return x.line(bounce.Explain(name, m))
 	}

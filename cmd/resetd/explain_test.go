@@ -198,6 +198,32 @@ func TestExplainIsInert(t *testing.T) {
 	}
 }
 
+// A rule of the tray can be tried before it is released.
+func TestExplainWithOwnRules(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	rules := write("rules.txt", "rule tray.one\n  says tupaten tukossa\n  reason mailbox_full\n  proves It is full.\n  source the tray\n  sample 550 tupaten tukossa\n")
+	eml := write("a.eml", strings.ReplaceAll(strings.ReplaceAll(readFile(t, "testdata/explain/full.eml"), "mailbox is full", "tupaten tukossa"), "5.2.2", "5.0.0"))
+	for _, args := range [][]string{{"-json", "-rules", rules, eml}, {"-json", "-rules", rules, "-lines"}} {
+		out, code := explained(t, "550 tupaten tukossa", args...)
+		if plain, _ := explained(t, "550 tupaten tukossa", append([]string{"-json"}, args[3:]...)...); strings.Contains(plain, "mailbox_full") {
+			t.Errorf("%v: known without the rule: %s", args, plain)
+		}
+		if code != 0 || !strings.Contains(out, `"reason":"mailbox_full","cause":"recipient.mailbox_full"`) {
+			t.Errorf("%v: exit status %d, %s", args, code, out)
+		}
+	}
+	if out, code := explained(t, "550 x", "-rules", write("wrong.txt", "rule x\n  nonsense y\n")); code != 1 {
+		t.Errorf("wrong rules: exit status %d, %s", code, out)
+	}
+}
+
 func FuzzSplitMailbox(f *testing.F) {
 	f.Add([]byte("From a@b.example Tue Nov 24 08:00:00 2026\nSubject: x\n\n>From y\n\nFrom c Tue Nov 24 08:00:00 2026\n\nz"))
 	f.Add([]byte("From \n\nFrom 00:00\n>>From"))

@@ -128,7 +128,7 @@ func (p *printer) printRule(t store.TrayItem) {
 	case t.Answer.Rule == "":
 		p.text("", "No rule could be made of it: there are no words to go by.")
 	default:
-		p.text("", "The rule, for a file of diag/reply/rules:")
+		p.text("", "The rule, for a file of diag/reply/rules; `resetd explain -rules FILE` tries it:")
 		fmt.Fprintln(p.w)
 		for line := range strings.Lines(t.Answer.Rule) {
 			indent := len(line) - len(strings.TrimLeft(line, " "))

@@ -44,9 +44,9 @@ type ExplainedEntry struct {
 }
 
 // ExplainReply says what a pasted reply means: one or several lines, perhaps with a provider's name and a tab in front.
-func ExplainReply(text string) ExplainedReply {
+func (rules *Rules) ExplainReply(text string) ExplainedReply {
 	in := reply.ParseLine(text)
-	r := reply.Read(in)
+	r := rules.read(in)
 	e := ExplainedReply{
 		ReplyLine: ReplyLine{Reply: text, Reason: r.Reason, Cause: r.Cause, Permanent: r.Permanent, Because: bounce.ExplainedBecause{Line: r.Because.Line, Text: r.Because.Text}},
 		Provider:  r.Provider, Confidence: r.Confidence.String(), RetryAfter: int(r.RetryAfter.Seconds()), Rule: r.Rule,
@@ -192,10 +192,10 @@ func (d *Desk) ExplainMail(ctx context.Context, a Actor, raw []byte) (ExplainedM
 	return ExplainMail("", bounce.ReadBytes(raw)), nil
 }
 
-// ExplainReply is the function of that name, for those who may. Nothing is kept.
+// ExplainReply says what a reply means by the built-in rules, for those who may. Nothing is kept.
 func (d *Desk) ExplainReply(ctx context.Context, a Actor, text string) (ExplainedReply, error) {
 	if err := d.Authorise(ctx, a, DoExplain, "", "", false); err != nil {
 		return ExplainedReply{}, err
 	}
-	return ExplainReply(text), nil
+	return (*Rules)(nil).ExplainReply(text), nil
 }
