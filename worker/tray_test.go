@@ -11,7 +11,7 @@ import (
 )
 
 // comesBack keeps a returned mail about a message, as the receiver does.
-func (b *bench) comesBack(m ledger.MessageID, raw string) {
+func (b *bench) arrives(m ledger.MessageID, raw string) {
 	b.t.Helper()
 	p, err := ledger.Partition(string(m))
 	if err != nil {
@@ -39,9 +39,9 @@ func TestUnreadReturnsLieInTheTray(t *testing.T) {
 		return "From: MAILER-DAEMON@there.example\nSubject: returned\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: text/plain\n\nsee below\n--b\n" +
 			"Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.there.example\n\nFinal-Recipient: rfc822; jo@there.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; " + diagnostic + "\n\n--b--\n"
 	}
-	b.comesBack(m, "From: zoe@there.example\nSubject: hello\n\nwhat is this? "+link+"\n")
-	b.comesBack(m, report("550 zxcv qwerty uiop "+link))
-	b.comesBack(m, report("552 5.2.2 mailbox is full"))
+	b.arrives(m, "From: zoe@there.example\nSubject: hello\n\nwhat is this? "+link+"\n")
+	b.arrives(m, report("550 zxcv qwerty uiop "+link))
+	b.arrives(m, report("552 5.2.2 mailbox is full"))
 	b.until(id, "three returns", func(r *ledger.Reset) bool { return len(r.Newest().Returns) == 3 })
 	items, err := b.store.Tray(t.Context(), 0, 10)
 	if err != nil {
