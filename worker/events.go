@@ -10,6 +10,7 @@ import (
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/mailer/bounce"
 	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
@@ -28,6 +29,13 @@ func (w *Worker) digestUnit(ctx context.Context, c store.Claim) error {
 	if err != nil {
 		w.count(ctx, "events:unreadable")
 		w.Log.Error().Err(err).Str("return", c.ID).Msg("a batch of events is lost")
+		return w.settle(ctx, c, store.Plan{})
+	}
+	if len(u.Mail) > 0 {
+		if err := w.unmatchedMail(ctx, ledger.ReturnID(c.ID), u.Source, bounce.ReadBytes(u.Mail)); err != nil {
+			return err
+		}
+		w.Log.Info().Str("return", c.ID).Str("source", u.Source).Msg("a report about no mail that we know lies in the tray")
 		return w.settle(ctx, c, store.Plan{})
 	}
 	var matched int
@@ -50,11 +58,15 @@ func (w *Worker) digestUnit(ctx context.Context, c store.Claim) error {
 // event turns one event into facts. It says whether the event is about a mail of ours.
 func (w *Worker) event(ctx context.Context, source string, e hook.Event) (bool, error) {
 	work, found, err := w.about(ctx, e)
+	if errors.Is(err, errSeveral) {
+		w.count(ctx, "events:"+source+":unmatched")
+		return false, w.unmatchedEvent(ctx, source, e)
+	}
 	if err != nil {
 		return false, err
 	}
 	if work.Message == "" {
-		w.count(ctx, "events:"+source+":unmatched")
+		w.count(ctx, "events:"+source+":unmatched") // a provider tells us of all the mails of its customer
 		return false, nil
 	}
 	known, err := w.Store.Knows(ctx, work, source, e.ID)
@@ -108,15 +120,20 @@ func (w *Worker) about(ctx context.Context, e hook.Event) (store.Work, ledger.Fo
 	return work, ledger.ByRecipient, err
 }
 
-// lately finds the one mail that went to an address in the time before a moment; none when there were several, since a guess among them
-// would be worth nothing.
+// errSeveral means that several mails went to an address lately: a guess among them would be worth nothing.
+var errSeveral = errors.New("several mails of ours can be meant")
+
+// lately finds the one mail that went to an address in the time before a moment.
 func (w *Worker) lately(ctx context.Context, address string, at time.Time) (store.Work, error) {
 	if address == "" {
 		return store.Work{}, nil
 	}
 	list, err := w.Store.WrittenTo(ctx, address, at.Add(time.Second)) // their times may be in whole seconds
-	if err != nil || len(list) != 1 {
+	switch {
+	case err != nil || len(list) == 0:
 		return store.Work{}, err
+	case len(list) > 1:
+		return store.Work{}, errSeveral
 	}
 	work, err := w.Store.MessageAt(ctx, list[0])
 	if errors.Is(err, store.ErrNotFound) {

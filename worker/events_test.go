@@ -192,6 +192,46 @@ func TestEventByRecipientIsAClaim(t *testing.T) {
 	}
 }
 
+// Where several mails can be meant, a failure lies in the tray for a person to look at, once; what went well does not.
+func TestEventThatMayBeAboutSeveral(t *testing.T) {
+	b, id, _ := posted(t)
+	b.until(b.ask("jo@there.example", time.Now().Add(2*time.Minute)), "sent", state(ledger.Sent))
+	e := hook.Event{ID: "e1", At: b.store.Now(), Kind: hook.Bounced, Recipient: "jo@there.example", Status: "5.1.1", Diagnostic: "550 5.1.1 no such user"}
+	fine := e
+	fine.ID, fine.Kind = "e2", hook.Delivered
+	b.tell("ses", e, fine)
+	b.tell("ses", e)
+	list, err := b.store.Tray(t.Context(), 0, 10)
+	if err != nil || len(list) != 1 || list[0].Why != store.TrayUnmatched || list[0].Recipient != "jo@there.example" || list[0].Lines[0] != e.Diagnostic {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if n := count(b.reset(id), ledger.Bounced); n != 0 {
+		t.Errorf("%d bounces of the first", n)
+	}
+}
+
+// A report that names no mail of ours at all lies in the tray, without its text.
+func TestMailAboutNoneOfOurs(t *testing.T) {
+	b, _, _ := posted(t)
+	id := store.UnitID("imap", "m1")
+	raw, err := hook.Unit{Source: "imap", Mail: []byte("From: mailer-daemon@mx.there.example\nSubject: failed\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nsecret\n--b\n" +
+		"Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.there.example\n\nFinal-Recipient: rfc822; al@there.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n\n--b--\n")}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.store.KeepUnit(t.Context(), id, b.worker.Sealer.Seal(raw, string(id))); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.client.Ring(t.Context(), string(id), string(id)+":1"); err != nil {
+		t.Fatal(err)
+	}
+	b.read()
+	list, err := b.store.Tray(t.Context(), 0, 10)
+	if err != nil || len(list) != 1 || list[0].ID != id || list[0].Source != "imap" || list[0].Recipient != "al@there.example" || fmt.Sprint(list[0].Lines) != "[550 5.1.1 no such user]" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 // Complaints and unsubscribes never stand in the way of a mail that its receiver asks for.
 func TestComplaintsAndUnsubscribesBlockNothing(t *testing.T) {
 	b, id, m := posted(t)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/mailer/bounce"
+	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
 // mailboxOf makes what fetches the bounce mailbox; nil = none is configured.
@@ -43,7 +46,7 @@ func (d *daemon) fetch(ctx context.Context) error {
 }
 
 // keepFetched stores a mail of the bounce mailbox, if it is about a mail of ours: by its return path or message, else by whom it is
-// about, where one mail only went there lately.
+// about, where one mail only went there lately. A report that is about none goes to the tray.
 func (d *daemon) keepFetched(ctx context.Context, m bounce.Match, raw []byte) (ours bool, err error) {
 	if m.Message == "" && m.Recipient != "" {
 		list, err := d.store.WrittenTo(ctx, m.Recipient, d.store.Now())
@@ -54,11 +57,12 @@ func (d *daemon) keepFetched(ctx context.Context, m bounce.Match, raw []byte) (o
 			m.Message, m.Found = list[0], ledger.ByRecipient
 		}
 	}
-	if m.Message == "" {
-		if err := d.store.Add(ctx, "events:imap:unmatched", 1); err != nil {
-			return false, err
-		}
-		d.log.Info().Str("part", "bounce").Msg("a mail in the bounce mailbox is about none of ours")
+	switch {
+	case m.Message == "" && m.Kind == bounce.KindBounce:
+		sum := sha256.Sum256(raw)
+		return true, d.events.keepUnit(ctx, hex.EncodeToString(sum[:]), hook.Unit{Source: "imap", Mail: raw})
+	case m.Message == "":
+		d.log.Info().Str("part", "bounce").Msg("a mail in the bounce mailbox is no report, and about none of ours")
 		return false, nil
 	}
 	return true, d.keepFrom(ctx, store.Origin{Source: "imap", Found: m.Found}, m.Message, raw)

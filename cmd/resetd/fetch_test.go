@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,18 @@ func TestBounceMailbox(t *testing.T) {
 	v := c.untilReset(third, func(v desk.ResetView) bool { return facts(v, "bounced") == 1 })
 	if v.State != "sent" {
 		t.Errorf("a claim acted: %s", v.State)
+	}
+	// A report about nobody that we wrote to lies in the tray.
+	box.Deliver([]byte("Delivered-To: bounces@us.example\r\nFrom: <>\r\nSubject: failed\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n" +
+		"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.there.example\r\n\r\nFinal-Recipient: rfc822; al@there.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"))
+	if err := box.WaitMails(t.Context(), func(flags []string) bool {
+		return len(flags) == 4 && !slices.ContainsFunc(flags, func(f string) bool { return !strings.Contains(f, "S") })
+	}); err != nil {
+		t.Errorf("%v: %q", err, box.Mails())
+	}
+	c.untilRead()
+	if status, body := c.call(opsSecret, "/v1/tray", nil); status != 200 || !strings.Contains(string(body), `"unmatched"`) {
+		t.Errorf("the tray: %d %s", status, body)
 	}
 	if code := daemon.stop(); code != 0 {
 		t.Errorf("stopped with status %d", code)

@@ -21,6 +21,7 @@ type Match struct {
 	Found   ledger.Found     // by what; means nothing without Message
 	// Recipient is the one whom the mail is about, when no message was found and it names exactly one; "" = none.
 	Recipient string
+	Kind      Kind // of a mail whose message was not found; "" with one
 }
 
 // deliveredTo are the header fields in which hosts write down the envelope's recipient when they put a mail into a mailbox. Return-Path
@@ -49,7 +50,7 @@ func (m Matcher) Match(raw []byte) Match {
 	if msg, err := ledger.ParseMessageID(strings.TrimSpace(read.Returned.Own["x-resetd-message"])); err == nil {
 		return Match{Message: msg, Found: ledger.ByMessageID}
 	}
-	var out Match
+	out := Match{Kind: read.Kind}
 	if len(read.Reports) == 1 {
 		out.Recipient = read.Reports[0].Recipient
 		if strings.Contains(read.Reports[0].Original, "@") {

@@ -39,11 +39,11 @@ func TestMatch(t *testing.T) {
 		{"the path wins over what the mail says", "Delivered-To: ours-1@bounces.example\n" + report("Message-ID: <other@us.example>\n"), byPath},
 		{"Message-ID of the returned part", "To: bounces@us.example\n" + report("Message-ID: <ours-2@us.example>\n"), byID},
 		{"our own field in the returned part", "To: bounces@us.example\n" + report("X-Resetd-Message: "+string(theMessage)+"\n"), byID},
-		{"a field of ours in the outer header proves nothing", "X-Resetd-Message: " + string(theMessage) + "\nSubject: hello\n\nx", Match{}},
-		{"a copy of our own mail", "Return-Path: <ours-1@bounces.example>\nTo: jo@there.example\nSubject: Reset\n\nx", Match{}},
-		{"only the recipient", "To: bounces@us.example\n" + report("Message-ID: <theirs@us.example>\n"), Match{Recipient: "jo@there.example"}},
-		{"nothing", "To: bounces@us.example\nSubject: Lunch\n\nToday?", Match{}},
-		{"empty", "", Match{}},
+		{"a field of ours in the outer header proves nothing", "X-Resetd-Message: " + string(theMessage) + "\nSubject: hello\n\nx", Match{Kind: KindNone}},
+		{"a copy of our own mail", "Return-Path: <ours-1@bounces.example>\nTo: jo@there.example\nSubject: Reset\n\nx", Match{Kind: KindNone}},
+		{"only the recipient", "To: bounces@us.example\n" + report("Message-ID: <theirs@us.example>\n"), Match{Recipient: "jo@there.example", Kind: KindBounce}},
+		{"nothing", "To: bounces@us.example\nSubject: Lunch\n\nToday?", Match{Kind: KindNone}},
+		{"empty", "", Match{Kind: KindNone}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := theMatcher().Match([]byte(c.mail)); got != c.want {

@@ -8,8 +8,10 @@ import (
 // Unit is what is kept, sealed, of events from their arrival until a worker has made facts of them: what they say, never the request
 // itself, which may hold the live link (a provider tells which URL was clicked).
 type Unit struct {
-	Source string // the provider; "log" for a mail host's log
+	Source string // the provider; "log" for a mail host's log; "imap" for a Mail
 	Events []Event
+	// Mail is a report in a bounce mailbox that could not be matched with any mail of ours: in place of Events. It may hold a live link.
+	Mail []byte
 }
 
 // Encode writes a unit for DecodeUnit.
