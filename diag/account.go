@@ -77,6 +77,19 @@ func severalAccounts(v *view) []finding {
 	return one(finding{cause: "request.several_accounts", conf: Certain, rank: door, vars: vars{"n": strconv.Itoa(len(d.Accounts))}})
 }
 
+// names lists the accounts that one login names, for support.
+func (v *view) names() string {
+	d := v.in.Directory
+	if !d.Asked || len(d.Accounts) < 2 {
+		return ""
+	}
+	var out []string
+	for _, a := range d.Accounts[:min(len(d.Accounts), 5)] {
+		out = append(out, or(a.Username, or(a.Login, a.ID)))
+	}
+	return strings.Join(out, ", ")
+}
+
 // silentDirectory: we cannot say whose account it is. While a mail waits for the answer, that is what holds it.
 func silentDirectory(v *view) []finding {
 	u := v.in.Directory.Unavailable

@@ -173,6 +173,14 @@ func (v *view) scan() {
 func (v *view) values() vars {
 	w := vars{"login": quote(v.in.Login), "address": quote(v.address()), "provider": quote(v.provider())}
 	w["domain"] = quote(domainOf(w["address"]))
+	if at := strings.LastIndexByte(v.in.Login, '@'); w["address"] == "" && at > 0 {
+		if right := DidYouMean(v.in.Login[at+1:]); right != "" {
+			w["meant"] = quote(v.in.Login[:at+1] + right)
+		}
+	} else {
+		w["meant"] = quote(DidYouMean(w["domain"]))
+	}
+	w["names"] = quote(v.names())
 	if r := v.in.Realm; r != nil {
 		w["realm"], w["role"] = r.Name, r.RequiredRole
 		w["pages"] = strings.Join(r.Pages, ", ")

@@ -192,6 +192,7 @@ func (d *Desk) look(ctx context.Context, a Actor, login, only string, own store.
 // lookIn asks one realm's directory and reads its ledgers.
 func (d *Desk) lookIn(ctx context.Context, v *view, login string, l store.LedgerID) error {
 	d.askDirectory(ctx, v, login)
+	d.askSpellings(ctx, v, login)
 	ledgers := []store.LedgerID{l}
 	for _, acc := range v.found.Accounts {
 		if v.vouched {
