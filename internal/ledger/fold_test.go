@@ -70,6 +70,7 @@ func TestStates(t *testing.T) {
 		"reply lost, then unreachable":   {append(base, tried(3, 1, first, ledger.Ambiguous, 60), tried(61, 2, first, ledger.Unreachable, 200)), ledger.Unsure, 200},
 		"reply lost, then reported":      {append(base, tried(3, 1, first, ledger.Ambiguous, 60), returned(9, first, ledger.Confirmed, "delivered", true)), ledger.Sent, 0},
 		"accepted, then bounced":         {append(base, tried(3, 1, first, ledger.Accepted, 0), returned(9, first, ledger.Bounced, "failed", true)), ledger.IsFailed, 0},
+		"a bounce whose clock is behind": {append(base, returned(2, first, ledger.Bounced, "failed", true), tried(3, 1, first, ledger.Accepted, 0)), ledger.IsFailed, 0},
 		"accepted, then a forged bounce": {append(base, tried(3, 1, first, ledger.Accepted, 0), returned(9, first, ledger.Bounced, "failed", false)), ledger.Sent, 0},
 		"accepted, then delayed":         {append(base, tried(3, 1, first, ledger.Accepted, 0), returned(9, first, ledger.Bounced, "delayed", true)), ledger.Sent, 0},
 		"expired":                        {append(base, tried(3, 1, first, ledger.Deferred, 86401), at(86401, first, ledger.Expired, nil)), ledger.IsExpired, 0},
