@@ -8,7 +8,7 @@ import (
 	"github.com/resetd/resetd/internal/token"
 )
 
-// An account's record is a HASH: k ms before which every token issued is replaced, pk what k was before, "u:<reset>" the generation, ms
+// An account's record is a HASH: k ms up to which every token issued is replaced, pk what k was before, "u:<reset>" the generation, ms
 // and event of a token's use, "v:<reset>" the event by which a failed outcome revived it once. No token stands in it.
 
 // Admission is what becomes of an ask for an account.
@@ -114,7 +114,7 @@ if used then
   local gen, event = string.match(used, '^(%d+):%d+:(.*)$')
   if gen == ARGV[2] then return event == ARGV[7] and 'ok' or 'used' end
 end
-if tonumber(ARGV[4]) < tonumber(redis.call('HGET', KEYS[1], 'k') or '0') or ARGV[2] ~= ARGV[3] then return 'replaced' end
+if tonumber(ARGV[4]) <= tonumber(redis.call('HGET', KEYS[1], 'k') or '0') or ARGV[2] ~= ARGV[3] then return 'replaced' end
 if t >= tonumber(ARGV[5]) then return 'expired' end
 if ARGV[8] == '' then return 'ok' end
 redis.call('HSET', KEYS[1], 'u:' .. ARGV[1], ARGV[2] .. ':' .. t .. ':' .. ARGV[7], 'pk', redis.call('HGET', KEYS[1], 'k') or '0', 'k', t)
