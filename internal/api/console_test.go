@@ -180,6 +180,7 @@ func TestConsoleOps(t *testing.T) {
 	a.get("/console/audit").wants(200, "release", "is back", "denied")
 	a.submit("/console/audit/verify").wants(200, "The trail is whole")
 	id := w.ask()
+	a.get("/").submit("/console/packet", "reset", string(id)).wants(409, "No host was offered a mail")
 	a.get("/").submit("/console/cancel", "reset", string(id), "login", "jo@shop.example", "reason", "wrong person").wants(200, "Taken back")
 	a.submit("/console/cancel", "reset", string(id), "login", "jo@shop.example", "reason", "wrong person").wants(200, "Nothing was taken back")
 

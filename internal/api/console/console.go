@@ -69,6 +69,7 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/ask", c.post(c.ask))
 	mux.HandleFunc("POST /console/resend", c.post(c.resend))
 	mux.HandleFunc("POST /console/cancel", c.post(c.cancel))
+	mux.HandleFunc("POST /console/packet", c.post(c.packet))
 	mux.HandleFunc("GET /console/resets/{id}", c.get(c.reset))
 	mux.HandleFunc("GET /console/queue", c.get(c.queue))
 	mux.HandleFunc("POST /console/queue/pause", c.post(c.pause))
