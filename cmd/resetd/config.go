@@ -41,6 +41,9 @@ type problemJSON struct {
 
 func checkConfig(cmd *cobra.Command, file string, asJSON bool) error {
 	cfg, problems := config.Check(file, os.Environ())
+	if len(problems) == 0 {
+		problems = hookProblems(file, cfg)
+	}
 	out := cmd.OutOrStdout()
 	if asJSON {
 		list := func(ps []config.Problem) []problemJSON {

@@ -101,6 +101,10 @@ func TestConfigCheck(t *testing.T) {
 	if out, code, _ := runCLI(t, configCmd(), "check", "resetd.toml"); code != 0 || !strings.HasPrefix(out, "warning: ") || !strings.HasSuffix(out, "ok, with 1 warning\n") {
 		t.Errorf("warnings only: %d %s", code, out)
 	}
+	writeText(t, "resetd.toml", example+"\n[[hook]]\nprovider = \"sendgrid\"\nsecret = \"no public key\"\n")
+	if out, code, _ := runCLI(t, configCmd(), "check", "resetd.toml"); code != exitBadNews || !strings.Contains(out, "[[hook]]: hook sendgrid: ") || strings.Contains(out, "no public key") {
+		t.Errorf("a hook's secret: %d %s", code, out)
+	}
 	if out, code, _ := runCLI(t, configCmd(), "check", "no-such.toml"); code != exitBadNews || !strings.Contains(out, "no-such.toml: cannot be read") {
 		t.Errorf("no file: %d %s", code, out)
 	}

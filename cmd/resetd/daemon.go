@@ -61,6 +61,8 @@ type parts struct {
 	bounces                            bool // some process takes in returned mail, this one or another
 	receives                           bool // some process receives it over SMTP
 
+	unused []string // sensors that this configuration does not have
+
 	ready func(context.Context) error // what /readyz asks beside the store; nil = nothing
 }
 
@@ -147,6 +149,11 @@ func (d *daemon) run(ctx context.Context) error {
 		start("worker", func() error { return d.newWorker().Run(ctx) })
 	}
 	start("store", func() error { return d.watch(ctx) })
+	for _, sensor := range d.unused {
+		if err := d.store.Forget(ctx, sensor); err != nil {
+			d.log.Warn().Err(err).Str("sensor", sensor).Msg("a sensor that is gone is still on the list")
+		}
+	}
 	<-ctx.Done()
 	running.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/resetd/resetd/internal/api"
+	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
@@ -96,4 +97,39 @@ func (e *events) beat(ctx context.Context, provider string) error {
 		return nil
 	}
 	return e.store.Beat(ctx, "events:"+provider)
+}
+
+// unusedSensors are the ways back that a configuration does not have (any more): that nothing comes from there is no blind spot.
+func unusedSensors(cfg *config.Config) []string {
+	used := map[string]bool{"bounces": cfg.SMTP.BounceListen != "" || cfg.BounceMailbox.IMAP != "", "mailbox": cfg.BounceMailbox.IMAP != ""}
+	for _, h := range cfg.Hooks {
+		used["events:"+h.Provider] = true
+	}
+	var out []string
+	for _, sensor := range []string{"bounces", "mailbox", "events:ses", "events:sendgrid", "events:mailgun", "events:postmark", "events:standard"} {
+		if !used[sensor] {
+			out = append(out, sensor)
+		}
+	}
+	return out
+}
+
+// hookConfigs are the hooks of a configuration.
+func hookConfigs(cfg *config.Config) []hook.Config {
+	var out []hook.Config
+	for _, h := range cfg.Hooks {
+		out = append(out, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})
+	}
+	return out
+}
+
+// hookProblems are the hooks that start-up would refuse for what is in their secret.
+func hookProblems(file string, cfg *config.Config) []config.Problem {
+	var out []config.Problem
+	for _, c := range hookConfigs(cfg) {
+		if _, err := hook.New(c); err != nil {
+			out = append(out, config.Problem{File: file, What: "[[hook]]: " + err.Error(), Try: "copy it again from the provider's console"})
+		}
+	}
+	return out
 }

@@ -89,7 +89,16 @@ func ingestPostfix(ctx context.Context, file, path string, follow bool, log zero
 		beat, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() { defer close(done); in.beat(beat) }()
-		defer func() { stop(); <-done }()
+		defer func() {
+			stop()
+			<-done
+			// Whoever follows the log next reads it from its beginning: nothing will have been missed.
+			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			if err := in.events.store.Forget(bye, "log"); err != nil {
+				log.Warn().Err(err).Msg("could not say goodbye")
+			}
+		}()
 	}
 	if err := in.read(ctx, lines); err != nil {
 		return in.reader.Stats, couldNot("%v\nNothing is lost: read the log again, what was taken in does not count twice.", err)

@@ -23,7 +23,6 @@ import (
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
-	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
 // The parts that -only may name.
@@ -189,8 +188,8 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		for _, r := range h.Routes {
 			p.tellers[r] = h.Provider
 		}
-		p.hooks = append(p.hooks, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})
 	}
+	p.hooks, p.unused = hookConfigs(cfg), unusedSensors(cfg)
 	for _, r := range cfg.Routes {
 		route, err := routeOf(cfg, r)
 		if err != nil {

@@ -167,6 +167,15 @@ func (s *Store) Beat(ctx context.Context, sensor string) error {
 	return nil
 }
 
+// Forget takes a sensor off the list: it is not configured any more, or ended by itself with nothing left to see. One that is off the
+// list is not blind.
+func (s *Store) Forget(ctx context.Context, sensor string) error {
+	if err := s.rdb.HDel(ctx, beatsKey, sensor).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
 // Blind is a time in which a sensor could not see; a zero To means still.
 type Blind struct {
 	Sensor   string

@@ -205,3 +205,23 @@ func TestWrittenTo(t *testing.T) {
 		}
 	}
 }
+
+// A sensor that was taken away is not blind, however long nothing comes from it.
+func TestForgottenSensorIsNotBlind(t *testing.T) {
+	s, rdb := open(t)
+	if err := s.Beat(t.Context(), "events:ses"); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.HSet(t.Context(), "rd:{house}:beats", "events:ses", s.Now().Add(-time.Hour).UnixMilli()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, blind, err := s.House(t.Context()); err != nil || len(blind) != 1 {
+		t.Fatalf("%+v, %v", blind, err)
+	}
+	if err := s.Forget(t.Context(), "events:ses"); err != nil {
+		t.Fatal(err)
+	}
+	if _, blind, err := s.House(t.Context()); err != nil || len(blind) != 0 {
+		t.Errorf("%+v, %v", blind, err)
+	}
+}
