@@ -55,6 +55,12 @@ func (w *Worker) admit(ctx context.Context, j *job) (done bool, err error) {
 			limit = store.Limit{}
 		}
 		in, err := w.Store.Admit(ctx, account, j.Reset, j.reset.Asked.At, w.Merge, limit)
+		if err == nil && in.MergedInto != "" {
+			var ok bool
+			if ok, err = w.serves(ctx, j, in.MergedInto); err == nil && !ok {
+				in, err = w.Store.Admit(ctx, account, j.Reset, j.reset.Asked.At, 0, limit)
+			}
+		}
 		switch {
 		case err != nil:
 			return true, err
@@ -77,11 +83,40 @@ func (w *Worker) mergedInto(j *job) ledger.ResetID {
 		if r.ID == j.Reset {
 			break // those behind it were asked later
 		}
-		if r.State != ledger.IsRefused && !r.Asked.At.IsZero() && j.reset.Asked.At.Sub(r.Asked.At) < w.Merge {
+		if r.State != ledger.IsRefused && !spent(r) && !r.Asked.At.IsZero() && j.reset.Asked.At.Sub(r.Asked.At) < w.Merge {
 			return r.ID
 		}
 	}
 	return ""
+}
+
+// spent says whether a reset's mail can serve nobody any more: its link was used, or it was taken back or ran out before it was sent. A
+// mail that a host refused is not: another one at once would be refused too.
+func spent(r *ledger.Reset) bool {
+	return r.State == ledger.Used || r.State == ledger.Withdrawn || r.State == ledger.IsExpired
+}
+
+// serves says whether the mail of another ask for the account, perhaps by another login, can serve this one too.
+func (w *Worker) serves(ctx context.Context, j *job, id ledger.ResetID) (bool, error) {
+	for _, r := range j.all {
+		if r.ID == id {
+			return !spent(r), nil
+		}
+	}
+	at, err := w.Store.Find(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	facts, err := w.Store.Facts(ctx, at.Ledger)
+	if err != nil {
+		return false, err
+	}
+	t := ledger.Fold(facts)
+	r := t.Reset(id)
+	return r != nil && !spent(r), nil
 }
 
 // orRefuse gives the error, or what refusing gives.
