@@ -50,5 +50,6 @@
 //	why LOGIN [in REALM] [page=URL] [reset=first|last]: CAUSE [certain|likely|possible], resend WORD, who WHO, also CAUSE, not CAUSE, blind, sighted, cases N
 //	state LOGIN [in REALM]: STATE · mails DOMAIN: N
 //
-// The time between two lines passes at once. Before a line that looks at something, all that is due has been done.
+// The time between two moments passes at once: what is booked between them happens at the second one. Before a line that looks at something,
+// all that is due has been done.
 package scenario

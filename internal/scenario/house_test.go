@@ -175,7 +175,15 @@ func (f *fast) keys() []api.Key {
 
 // advance moves the clock of the house: the store's, and with it everybody's.
 func (f *fast) advance(ctx context.Context, d time.Duration) error {
-	if err := f.store.Carry(ctx, f.store.Now().Add(d)); err != nil {
+	f.mu.Lock()
+	var stopped []string
+	for sensor, part := range map[string]string{"bounces": "receiver", "worker": "worker"} {
+		if f.stop[part] == nil {
+			stopped = append(stopped, sensor)
+		}
+	}
+	f.mu.Unlock()
+	if err := f.store.Carry(ctx, f.store.Now().Add(d), stopped...); err != nil {
 		return err
 	}
 	f.Stage.Sim.Advance(d)

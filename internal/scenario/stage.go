@@ -233,7 +233,7 @@ func (st *Stage) mail(login, realm string) []sim.Mail {
 			to := func(r sim.Recipient) bool {
 				return strings.EqualFold(r.Address, address) || strings.EqualFold(r.Address, login)
 			}
-			if slices.ContainsFunc(m.Recipients, to) && strings.HasPrefix(m.Header("From"), title(realm)+" ") {
+			if slices.ContainsFunc(m.Recipients, to) && strings.HasPrefix(strings.ReplaceAll(m.Header("From"), `"`, ""), title(realm)+" ") {
 				out = append(out, m)
 			}
 		}
