@@ -602,3 +602,27 @@ func BenchmarkRings(b *testing.B) {
 		}
 	}
 }
+
+// Heartbeats are carried over a jump of the clock, but not those of a part that has stopped.
+func TestCarry(t *testing.T) {
+	s, rdb := open(t)
+	ctx := t.Context()
+	for _, sensor := range []string{"intake", "bounces", "worker"} {
+		if err := s.Beat(ctx, sensor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := s.Now().Add(time.Hour)
+	if err := s.Carry(ctx, later, "bounces"); err != nil {
+		t.Fatal(err)
+	}
+	beats, err := rdb.HGetAll(ctx, "rd:{house}:beats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sensor, carried := range map[string]bool{"intake": true, "worker": true, "bounces": false} {
+		if got := beats[sensor] == fmt.Sprint(later.UnixMilli()); got != carried {
+			t.Errorf("%s carried: %v", sensor, got)
+		}
+	}
+}
