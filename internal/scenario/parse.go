@@ -225,3 +225,8 @@ func (st *Step) understand(ws []string) error {
 	st.looks = st.verb != "asks" && st.verb != "reports"
 	return nil
 }
+
+// Stops tells whether the script stops or starts a part of resetd.
+func (s *Scenario) Stops() bool {
+	return slices.ContainsFunc(s.Steps, func(st Step) bool { return st.who == "worker" || st.who == "receiver" })
+}
