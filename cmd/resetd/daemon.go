@@ -149,6 +149,7 @@ func (d *daemon) run(ctx context.Context) error {
 		start("worker", func() error { return d.newWorker().Run(ctx) })
 	}
 	start("store", func() error { return d.watch(ctx) })
+	start("store", func() error { return d.keepTime(ctx) })
 	for _, sensor := range d.unused {
 		if err := d.store.Forget(ctx, sensor); err != nil {
 			d.log.Warn().Err(err).Str("sensor", sensor).Msg("a sensor that is gone is still on the list")
@@ -251,9 +252,17 @@ func (d *daemon) heartbeat(ctx context.Context, sensor string) error {
 	return d.every(ctx, store.SensorBeat, func(ctx context.Context) error { return d.store.Beat(ctx, sensor) })
 }
 
-// watch keeps the store's clock and memory in sight.
+// watch keeps the store's memory in sight.
 func (d *daemon) watch(ctx context.Context) error {
 	return d.every(ctx, 5*time.Second, d.store.Watch)
+}
+
+// keepTime follows the store's clock: after a step of it, all processes agree again within a second.
+func (d *daemon) keepTime(ctx context.Context) error {
+	return d.every(ctx, time.Second, func(ctx context.Context) error {
+		_, err := d.store.SyncClock(ctx)
+		return err
+	})
 }
 
 func (d *daemon) every(ctx context.Context, interval time.Duration, do func(context.Context) error) error {

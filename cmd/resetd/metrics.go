@@ -27,6 +27,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descUp       = desc("store_up", "Whether the store answered this scrape (1) or not (0).")
+	descClock    = desc("clock_ahead_seconds", "How far Redis' clock is ahead of this process' own.")
 	descQueue    = desc("queue_messages", "Messages by state of their work: due and unclaimed, waiting for a booked time, in flight.", "state")
 	descOldest   = desc("queue_oldest_due_seconds", "How long the oldest due and unclaimed message has waited.")
 	descReturns  = desc("returns_unread", "Returned mails that no worker has read yet.")
@@ -43,7 +44,7 @@ var (
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descOther} {
+	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descOther} {
 		ch <- d
 	}
 }
@@ -68,6 +69,7 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 	if err != nil {
 		return err
 	}
+	gauge(descClock, c.store.Ahead().Seconds())
 	gauge(descQueue, float64(q.Due), "due")
 	gauge(descQueue, float64(q.Waiting), "waiting")
 	gauge(descQueue, float64(q.InFlight), "in_flight")

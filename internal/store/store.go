@@ -54,6 +54,9 @@ func (s *Store) Now() time.Time {
 	return time.Now().Add(time.Duration(s.offset.Load())).UTC().Truncate(time.Millisecond)
 }
 
+// Ahead is how far Redis' clock was ahead of ours when it was measured last.
+func (s *Store) Ahead() time.Duration { return time.Duration(s.offset.Load()) }
+
 // SyncClock measures how far Redis' clock is from ours and returns that; the error of the measure is half a round trip.
 func (s *Store) SyncClock(ctx context.Context) (ahead time.Duration, err error) {
 	before := time.Now()
