@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -22,7 +19,6 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/resetd/resetd/internal/api"
 	"github.com/resetd/resetd/internal/desk"
 )
 
@@ -33,8 +29,8 @@ func demoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "everything in one process, nothing to install",
 		Long: `Runs everything in one process, in memory and on loopback: the store, DNS, mail hosts that each misbehave in one way, and people who
-each have a different problem. What happens to them happens for real, through the same code as in serve; only time is shortened: an hour's
-retries take seconds, and one realm's links live for six seconds.
+each have a different problem. What happens to them happens for real, through the same code as in serve; only time is shortened: what took
+them up to half an hour is told in seconds, and ends now.
 
 It prints the console's address, an API key for each role, and whom to look up. An interrupt ends it, and nothing is left behind.`,
 		Args: cobra.NoArgs,
@@ -62,16 +58,17 @@ type demoKeys struct {
 	Ops     string `json:"ops"`
 }
 
-func newDemoKeys() (demoKeys, []api.Key) {
-	var keys []api.Key
-	make := func(role desk.Role) string {
+func newDemoKeys() demoKeys {
+	secret := func(role desk.Role) string {
 		var b [12]byte
 		rand.Read(b[:])
-		secret := string(role) + "-" + hex.EncodeToString(b[:])
-		keys = append(keys, api.Key{Name: "demo-" + string(role), Role: role, SHA256: sha256.Sum256([]byte(secret))})
-		return secret
+		return string(role) + "-" + hex.EncodeToString(b[:])
 	}
-	return demoKeys{App: make(desk.App), Support: make(desk.Support), Admin: make(desk.Admin), Ops: make(desk.Ops)}, keys
+	return demoKeys{App: secret(desk.App), Support: secret(desk.Support), Admin: secret(desk.Admin), Ops: secret(desk.Ops)}
+}
+
+func (k demoKeys) byRole() map[string]string {
+	return map[string]string{"app": k.App, "support": k.Support, "admin": k.Admin, "ops": k.Ops}
 }
 
 // demo is the demo's story: a world, a daemon in it, people to whom things happen.
@@ -87,7 +84,7 @@ func demo(ctx context.Context, listen string, log zerolog.Logger, out io.Writer,
 		return couldNot("%v", err)
 	}
 	defer stage.close()
-	people := stage.people()
+	people := cast(stage.stories)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	progress := &progress{left: map[string]string{}}
@@ -112,30 +109,31 @@ func demo(ctx context.Context, listen string, log zerolog.Logger, out io.Writer,
 		}
 		fmt.Fprintf(out, "%s\n", line)
 	} else {
-		printPeople(out, url, stage.keys, people)
+		printPeople(out, url, stage.keys, people, int(lasts(stage.stories).Minutes()))
 	}
-	var stories sync.WaitGroup
-	for _, p := range people {
-		stories.Go(func() {
-			if err := p.live(ctx); err != nil && ctx.Err() == nil {
-				log.Error().Err(err).Str("story", p.Story).Msg("a story could not be told")
-				return
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		if err := stage.tell(ctx, log); err != nil {
+			if ctx.Err() == nil {
+				log.Error().Err(err).Msg("a story could not be told")
 			}
+			return
+		}
+		for _, p := range people {
 			if stage.awaits(ctx, p) == nil {
 				progress.done(p)
 			}
-		})
-	}
-	told := make(chan struct{})
-	go func() { stories.Wait(); close(told) }()
+		}
+	}()
 	select {
 	case <-told:
-		if !asJSON && ctx.Err() == nil {
+		if !asJSON && ctx.Err() == nil && progress.ready(ctx) == nil {
 			fmt.Fprintf(out, "\nAll %d stories have reached their end. The demo goes on until you press Ctrl-C.\n", len(people))
 		}
 	case err := <-running:
 		cancel()
-		stories.Wait()
+		<-told
 		return err
 	}
 	err = <-running
@@ -168,8 +166,8 @@ func (p *progress) ready(context.Context) error {
 	return fmt.Errorf("%d stories have not reached their end yet (%s)", len(causes), strings.Join(causes, ", "))
 }
 
-func printPeople(out io.Writer, url string, keys demoKeys, people []person) {
-	fmt.Fprintf(out, `resetd demo: a mail world in one process. Time is shortened: retries take seconds, links of the realm kiosk live for six seconds.
+func printPeople(out io.Writer, url string, keys demoKeys, people []person, minutes int) {
+	fmt.Fprintf(out, `resetd demo: a mail world in one process. Time was shortened: what happened in the last %d minutes is told in seconds, then time goes on as usual.
 
   Console   %s
             sign in with a key:
@@ -185,42 +183,10 @@ Look somebody up, on the console or here:
   resetd why %s
 
 Who                          Realm       What happened to them
-`, url, keys.Support, keys.Admin, keys.Ops, keys.App, url, keys.Support, people[0].Login)
+`, minutes, url, keys.Support, keys.Admin, keys.Ops, keys.App, url, keys.Support, people[0].Login)
 	for _, p := range people {
 		fmt.Fprintf(out, "%-28s %-11s %s\n", p.Login, p.Realm, p.Story)
 	}
-}
-
-// foreignApp is how an application speaks to resetd: plain JSON over HTTP.
-type foreignApp struct {
-	url  string
-	keys demoKeys
-}
-
-// post makes one call and reads its answer into out (nil = not read); an answer that is no 2xx is an error.
-func (a foreignApp) post(ctx context.Context, key, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answered %s", path, res.Status)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.NewDecoder(res.Body).Decode(out)
 }
 
 // wait lets time pass in a story.

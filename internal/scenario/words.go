@@ -16,6 +16,7 @@ func words(line string) ([]string, error) {
 	var b strings.Builder
 	quoted, have := false, false
 	rs := []rune(line)
+line:
 	for i := 0; i < len(rs); i++ {
 		r := rs[i]
 		switch {
@@ -25,7 +26,7 @@ func words(line string) ([]string, error) {
 		case r == '\'':
 			quoted, have = !quoted, true
 		case !quoted && r == '#' && !have:
-			return out, nil
+			break line
 		case !quoted && (r == ' ' || r == '\t'):
 			if have {
 				out = append(out, b.String())
