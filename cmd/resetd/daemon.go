@@ -103,7 +103,7 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes}
+	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes, AccountLimit: p.accountLimit}
 	d.desk.Us.Bounces = p.bounceAt
 	for _, r := range p.routes {
 		d.desk.Us.HELO = r.HELO

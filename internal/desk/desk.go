@@ -21,16 +21,18 @@ type Ringer interface {
 
 // Desk serves people. Its fields are set once, before use.
 type Desk struct {
-	Store       *store.Store
-	Ringer      Ringer
-	Tokens      *token.Ring
-	Realms      []realm.Realm
-	Routes      []Route
-	Bounces     bool          // a receiver for returned mail is configured
-	Since       time.Time     // when this installation's records begin
-	Wakes       time.Duration // how long a due message normally waits to be taken; 0 = 15 s
-	Us          diag.Us       // who we are to other hosts, for evidence packets
-	LookupLimit time.Duration // how long a directory may take while a person waits; 0 = 3 s
+	Store   *store.Store
+	Ringer  Ringer
+	Tokens  *token.Ring
+	Realms  []realm.Realm
+	Routes  []Route
+	Bounces bool          // a receiver for returned mail is configured
+	Since   time.Time     // when this installation's records begin
+	Wakes   time.Duration // how long a due message normally waits to be taken; 0 = 15 s
+	Us      diag.Us       // who we are to other hosts, for evidence packets
+	// AccountLimit is the throttle of an account, which a worker applies; here it only says where a flood for one login begins.
+	AccountLimit store.Limit
+	LookupLimit  time.Duration // how long a directory may take while a person waits; 0 = 3 s
 }
 
 // Route is what the desk must know of a way out.

@@ -520,3 +520,31 @@ func TestWhy(t *testing.T) {
 		t.Error("a realm outside the key's list is answered")
 	}
 }
+
+// A flood of asks for one login is work up to a bound, then recorded and refused at once, then counted into the last one that was. The
+// answer is the same all the way.
+func TestFloodForOneLogin(t *testing.T) {
+	f := newDesk(t)
+	f.AccountLimit = store.Limit{N: 5, Per: time.Hour}
+	ids := map[ledger.ResetID]bool{}
+	for range 400 {
+		ids[f.ask("jo@a.example")] = true
+	}
+	if q, _ := f.Queue(t.Context(), ops); q.Due != 60 {
+		t.Errorf("%d pieces of work, want 60", q.Due)
+	}
+	facts, err := f.Store.Facts(t.Context(), store.LedgerOf("shop", "jo@a.example"))
+	if err != nil || len(facts) != 60+2*240 || len(ids) != 300 {
+		t.Errorf("%d facts, %d resets, %v", len(facts), len(ids), err)
+	}
+	tl := ledger.Fold(facts)
+	for id := range ids {
+		if r := tl.Reset(id); r == nil || r.State != ledger.Waiting && (r.State != ledger.IsRefused || r.Refusal.Why != ledger.WhyThrottled) {
+			t.Fatalf("%s leaves no row: %+v", id, r)
+		}
+	}
+	other := f.ask("ann@a.example")
+	if r, err := f.Reset(t.Context(), support, other); err != nil || r.State != ledger.Waiting {
+		t.Errorf("another login: %+v, %v", r, err)
+	}
+}

@@ -14,13 +14,36 @@ const RingPatience = 10 * time.Second
 // ErrFull means that Redis' memory is near its limit: nothing new is accepted, so that what was accepted can still be finished.
 var ErrFull = errors.New("the store is nearly full; try again later")
 
-// KEYS 1 ledger, 2 reset, 3 work, 4 due, 5 ring, 6 routes
-// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 oldest time kept (RFC 3339), 8 fact.
+// Flood bounds the asks for one login, whatever a directory would say of it: each costs the reading of the login's whole ledger. Up to Soft
+// in Per they are work like any other; up to Hard they are recorded and refused in the same step; beyond that they are counted into the
+// last one that was. The zero value bounds nothing.
+type Flood struct {
+	Soft, Hard int
+	Per        time.Duration
+	Refused    ledger.Fact // what is written for an ask between Soft and Hard
+}
+
+// Taken is what became of an ask.
+type Taken struct {
+	Reset ledger.ResetID // the ask's own, or, in a flood, the last one recorded
+	Ring  Ring           // to be put into the queue; the zero value when there is nothing to do
+}
+
+// KEYS 1 ledger, 2 reset, 3 work, 4 due, 5 ring, 6 routes, 7 flood
+// ARGV 1 retention ms, 2 message, 3 ledger id, 4 realm, 5 reset id, 6 ring patience ms, 7 oldest time kept (RFC 3339), 8 fact,
+// 9 soft (0 = no bound), 10 hard, 11 window ms, 12 Refused fact.
 // Writes the ask, its outbox entry and its due time, and rings for it; a reset that is there already is left as it is. Facts past their
-// retention are dropped from the head. Returns Redis' time.
+// retention are dropped from the head. Returns {Redis' time, reset, 1 when there is work}.
 var acceptScript = newScript(`
 local t = now()
-if redis.call('EXISTS', KEYS[2]) == 1 then return t end
+if redis.call('EXISTS', KEYS[2]) == 1 then return {t, ARGV[5], 1} end
+local n, soft = 0, tonumber(ARGV[9])
+if soft > 0 then
+  n = redis.call('HINCRBY', KEYS[7], 'n', 1)
+  if n == 1 then redis.call('PEXPIRE', KEYS[7], ARGV[11]) end
+  local last = redis.call('HGET', KEYS[7], 'last')
+  if n > tonumber(ARGV[10]) and last then return {t, last, 0} end
+end
 for i = 1, 100 do
   local head = redis.call('LINDEX', KEYS[1], 0)
   local at = head and string.match(head, '"t":"([^"]+)"')
@@ -30,32 +53,52 @@ end
 push(KEYS[1], 8, 8, ARGV[1])
 redis.call('HSET', KEYS[2], 'l', ARGV[3], 'rm', ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[1] + 172800000)
+if soft > 0 and n > soft then
+  push(KEYS[1], 12, 12, ARGV[1])
+  redis.call('HSET', KEYS[7], 'last', ARGV[5])
+  return {t, ARGV[5], 0}
+end
 redis.call('HSET', KEYS[3], 'l', ARGV[3], 'rm', ARGV[4], 'r', ARGV[5], 'm', ARGV[2], 's', 'open')
 count(KEYS[6], KEYS[3], '-', '0')
 redis.call('ZADD', KEYS[4], t, ARGV[2])
 redis.call('HSET', KEYS[5], ARGV[2], '1:' .. string.format('%.0f', t + ARGV[6]))
-return t`)
+return {t, ARGV[5], 1}`)
 
 // Accept writes an ask: fact, outbox entry and due time in one script. The fact names reset, message and ask. Accepting the same reset
 // again changes nothing. The ring it returns is to be put into the queue; that it is not is no error.
 func (s *Store) Accept(ctx context.Context, f ledger.Fact) (Ring, error) {
+	t, err := s.AcceptWithin(ctx, f, Flood{})
+	return t.Ring, err
+}
+
+// AcceptWithin is Accept within the bounds of a flood.
+func (s *Store) AcceptWithin(ctx context.Context, f ledger.Fact, bound Flood) (Taken, error) {
 	if s.full.Load() {
-		return Ring{}, &Unavailable{Err: ErrFull}
+		return Taken{}, &Unavailable{Err: ErrFull}
 	}
 	l := LedgerOf(f.Ask.Realm, f.Ask.Login)
 	p := l.Partition()
-	rows, err := encode([]ledger.Fact{f})
+	rows, err := encode([]ledger.Fact{f, bound.Refused})
 	if err != nil {
-		return Ring{}, err
+		return Taken{}, err
 	}
 	oldest := s.Now().Add(-s.retention).Format(time.RFC3339)
 	v, err := s.commit(ctx, acceptScript,
-		[]string{ledgerKey(l), resetKey(p, f.Reset), workKey(p, string(f.Message)), dueKey(p, Deliver), ringKey(p), routeKey(p)},
-		s.retention.Milliseconds(), string(f.Message), string(l), f.Ask.Realm, string(f.Reset), RingPatience.Milliseconds(), oldest, rows[0])
+		[]string{ledgerKey(l), resetKey(p, f.Reset), workKey(p, string(f.Message)), dueKey(p, Deliver), ringKey(p), routeKey(p), floodKey(l)},
+		s.retention.Milliseconds(), string(f.Message), string(l), f.Ask.Realm, string(f.Reset), RingPatience.Milliseconds(), oldest, rows[0],
+		bound.Soft, bound.Hard, bound.Per.Milliseconds(), rows[1])
 	if err != nil {
-		return Ring{}, err
+		return Taken{}, err
 	}
-	return Ring{ID: string(f.Message), Number: 1, At: fromMillis(asInt(v))}, nil
+	list, _ := v.([]any)
+	if len(list) != 3 {
+		return Taken{}, &Unavailable{Err: errors.New("an answer of another shape than the script's")}
+	}
+	taken := Taken{Reset: ledger.ResetID(asString(list[1]))}
+	if asInt(list[2]) == 1 {
+		taken.Ring = Ring{ID: string(f.Message), Number: 1, At: fromMillis(asInt(list[0]))}
+	}
+	return taken, nil
 }
 
 // KEYS 1 ledger, 2 new work, 3 due, 4 lease, 5 ring, 6 routes, 7… works of older messages

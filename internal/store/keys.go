@@ -54,6 +54,7 @@ func key(partition int, rest string) string { return fmt.Sprintf("rd:{p%02d}:%s"
 // In a ledger's partition.
 func ledgerKey(l LedgerID) string             { return key(l.Partition(), "ledger:"+string(l)) } // LIST of facts, JSON, in order of writing
 func resetKey(p int, r ledger.ResetID) string { return key(p, "reset:"+string(r)) }              // HASH: l ledger, rm realm, v visits kept
+func floodKey(l LedgerID) string              { return key(l.Partition(), "flood:"+string(l)) }  // HASH: n asks in the window, last reset recorded
 func workKey(p int, id string) string         { return key(p, "work:"+id) }                      // HASH: the outbox entry, see work.go
 func dueKey(p int, k Kind) string             { return key(p, "due:"+string(k)) }                // ZSET id -> ms when somebody must look
 func leaseKey(p int, k Kind) string           { return key(p, "lease:"+string(k)) }              // ZSET id -> ms when the claim ends
