@@ -82,7 +82,7 @@ func resetRoutes() []endpoint {
 			if err != nil {
 				return 0, nil, err
 			}
-			return http.StatusOK, recorded{true}, c.Desk.Outcome(c.ctx, c.actor, id, in.Result, in.Detail)
+			return http.StatusOK, recorded{true}, c.Desk.Outcome(c.ctx, c.actor, c.seed, id, in.Result, in.Detail)
 		}),
 	}
 }

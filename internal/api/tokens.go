@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -35,8 +36,21 @@ func tokenRoutes() []endpoint {
 			return http.StatusOK, liveAnswer{true, l.Reset, l.Realm, l.ExpiresAt.UTC()}, err
 		}),
 		post("POST /v1/tokens/redeem", desk.DoRedeem, never, func(c *call, in tokenBody) (int, any, error) {
-			g, err := c.Desk.Redeem(c.ctx, c.actor, in.Token, in.Realm)
+			g, err := c.Desk.Redeem(c.ctx, c.actor, c.redeemSeed(in.Token), in.Token, in.Realm)
 			return http.StatusOK, grantAnswer(g), err
 		}),
 	}
+}
+
+// redeemSeed lets a caller that never heard the answer to a redeem ask again: with the same Idempotency-Key it is the same redeem. Nothing
+// of the answer is kept for that, since it holds an address.
+func (c *call) redeemSeed(tok string) ledger.Seed {
+	name := c.r.Header.Get("Idempotency-Key")
+	if name == "" {
+		return c.seed
+	}
+	var seed ledger.Seed
+	sum := sha256.Sum256([]byte(c.actor.Name + "\x00" + name + "\x00" + tok))
+	copy(seed[:], sum[:])
+	return seed
 }

@@ -96,8 +96,13 @@ var audited = map[Action]bool{
 	DoTray: true, DoAnswer: true,
 }
 
-// May says whether a role may do something, without doing or recording anything.
-func (a Actor) May(what Action) bool { return slices.Contains(may[what], a.Role) }
+// houseWide are the actions that reach beyond any realm: a key that is limited to some realms may not do them, whatever its role.
+var houseWide = map[Action]bool{DoSuppressions: true, DoAudit: true, DoPause: true, DoResume: true}
+
+// May says whether an actor may do something, without doing or recording anything.
+func (a Actor) May(what Action) bool {
+	return slices.Contains(may[what], a.Role) && (len(a.Realms) == 0 || !houseWide[what])
+}
 
 // Authorise decides whether an actor may do something, and writes it to the audit trail before it is done. target is an id or a hashed
 // name, never an address. A denial is written for every action.

@@ -140,13 +140,13 @@ func TestRoles(t *testing.T) {
 		"resend":  {"support admin", func(a desk.Actor) error { _, err := f.Resend(ctx, a, seed, id, desk.Again{Reason: "x"}); return err }},
 		"cancel":  {"admin", func(a desk.Actor) error { _, err := f.Cancel(ctx, a, id, "x"); return err }},
 		"reveal":  {"admin", func(a desk.Actor) error { return f.Reveal(ctx, a, id, "x") }},
-		"outcome": {"app", func(a desk.Actor) error { return f.Outcome(ctx, a, id, "done", "") }},
+		"outcome": {"app", func(a desk.Actor) error { return f.Outcome(ctx, a, seed, id, "done", "") }},
 		"report": {"app support", func(a desk.Actor) error {
 			return f.Report(ctx, a, seed, desk.Reported{Realm: "shop", Login: "x", Kind: "locked"})
 		}},
 		"why":          {"support admin", func(a desk.Actor) error { _, err := f.Why(ctx, a, desk.Question{Login: "x"}); return err }},
 		"inspect":      {"app", func(a desk.Actor) error { _, err := f.Inspect(ctx, a, "x", "shop"); return err }},
-		"redeem":       {"app", func(a desk.Actor) error { _, err := f.Redeem(ctx, a, "x", "shop"); return err }},
+		"redeem":       {"app", func(a desk.Actor) error { _, err := f.Redeem(ctx, a, seed, "x", "shop"); return err }},
 		"suppressions": {"admin", func(a desk.Actor) error { _, _, err := f.Suppressions(ctx, a, ""); return err }},
 		"suppression":  {"support admin", func(a desk.Actor) error { _, err := f.Suppression(ctx, a, "x@a.example"); return err }},
 		"release":      {"admin", func(a desk.Actor) error { return f.ReleaseSuppression(ctx, a, "x@a.example", "x") }},
@@ -287,19 +287,19 @@ func TestLink(t *testing.T) {
 		tok, realm string
 		want       error
 	}{"cut": {tok[:40], "shop", token.ErrMalformed}, "other realm": {tok, "staff", token.ErrOtherRealm}} {
-		if _, err := f.Redeem(t.Context(), app, c.tok, c.realm); !errors.Is(err, c.want) || !desk.Dead(err) {
+		if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), c.tok, c.realm); !errors.Is(err, c.want) || !desk.Dead(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	never, _ := f.Tokens.Make(ledger.NewResetID(3, ledger.NewSeed()), 1, "k1")
-	if _, err := f.Redeem(t.Context(), app, never, "shop"); !errors.Is(err, token.ErrUnknown) {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), never, "shop"); !errors.Is(err, token.ErrUnknown) {
 		t.Errorf("a token without a record: %v", err)
 	}
-	g, err := f.Redeem(t.Context(), app, tok, "shop")
+	g, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop")
 	if err != nil || g != (desk.Grant{Reset: id, Realm: "shop", Account: "u1", Login: "jo@a.example", Address: "jo@a.example"}) {
 		t.Fatalf("%+v, %v", g, err)
 	}
-	if _, err := f.Redeem(t.Context(), app, tok, "shop"); !errors.Is(err, token.ErrUsed) {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); !errors.Is(err, token.ErrUsed) {
 		t.Errorf("again: %v", err)
 	}
 	if _, err := f.Open(t.Context(), tok, visitor); !errors.Is(err, token.ErrUsed) {
@@ -317,10 +317,10 @@ func TestLink(t *testing.T) {
 	if got, want := strings.Join(events, " "), "requested issued attempted opened opened proceeded redeemed declined opened"; got != want {
 		t.Errorf("facts: %s\nwant:  %s", got, want)
 	}
-	if err := f.Outcome(t.Context(), app, id, "failed", "database down"); err != nil {
+	if err := f.Outcome(t.Context(), app, ledger.NewSeed(), id, "failed", "database down"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Redeem(t.Context(), app, tok, "shop"); err != nil {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); err != nil {
 		t.Errorf("after a failed outcome: %v", err)
 	}
 	if v, _ := f.Reset(t.Context(), support, id); v.State != ledger.Used || v.Login != "jo@a.example" || len(v.Messages) != 1 || v.Messages[0].Attempts[0].Host != "mx.a.example" {
@@ -344,7 +344,7 @@ func TestOtherLinksOfTheAccount(t *testing.T) {
 	if err := errors.Join(live(a), live(b)); err != nil {
 		t.Errorf("support's word killed a link: %v", err)
 	}
-	if _, err := f.Redeem(t.Context(), app, b, "shop"); err != nil {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), b, "shop"); err != nil {
 		t.Fatal(err)
 	}
 	if err := live(a); !errors.Is(err, token.ErrReplaced) {
@@ -546,5 +546,61 @@ func TestFloodForOneLogin(t *testing.T) {
 	other := f.ask("ann@a.example")
 	if r, err := f.Reset(t.Context(), support, other); err != nil || r.State != ledger.Waiting {
 		t.Errorf("another login: %+v, %v", r, err)
+	}
+}
+
+// A link that a mail program cut leaves a row where it still says whose it was; anything else leaves nothing.
+func TestCutLinkLeavesARow(t *testing.T) {
+	f := newDesk(t)
+	id := f.ask("jo@a.example")
+	tok := f.play(id, ledger.Accepted, nil)
+	for _, cut := range []string{tok[:40], tok[:len(tok)-1], tok + "x", tok[:10], ""} {
+		if _, err := f.Open(t.Context(), cut, desk.Visitor{Method: "GET"}); !errors.Is(err, token.ErrMalformed) {
+			t.Errorf("%q: %v", cut, err)
+		}
+	}
+	at, _ := f.Store.Find(t.Context(), id)
+	facts, _ := f.Store.Facts(t.Context(), at.Ledger)
+	n := 0
+	for _, x := range facts {
+		if x.Event == ledger.Opened && x.Visit.Dead == "malformed" {
+			n++
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d rows, want 3", n)
+	}
+	if list, _ := f.Why(t.Context(), support, desk.Question{Login: "jo@a.example"}); list[0].Verdict.Cause != "link.truncated" {
+		t.Errorf("why says %s", list[0].Verdict.Cause)
+	}
+}
+
+// A caller that never heard the answer to a redeem asks again with the same seed and hears it; with another it is used.
+func TestRedeemAskedAgain(t *testing.T) {
+	f := newDesk(t)
+	tok, seed := f.play(f.ask("jo@a.example"), ledger.Accepted, nil), ledger.NewSeed()
+	for range 2 {
+		if g, err := f.Redeem(t.Context(), app, seed, tok, "shop"); err != nil || g.Account != "u1" {
+			t.Errorf("%+v, %v", g, err)
+		}
+	}
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); !errors.Is(err, token.ErrUsed) {
+		t.Error(err)
+	}
+}
+
+// A key that is limited to some realms does nothing that reaches beyond them.
+func TestLimitedKeys(t *testing.T) {
+	f := newDesk(t)
+	limited := desk.Actor{Name: "x", Role: desk.Admin, Realms: []string{"shop"}}
+	_, _, list := f.Suppressions(t.Context(), limited, "")
+	_, _, audit := f.Audit(t.Context(), limited, "")
+	for what, err := range map[string]error{"suppressions": list, "audit": audit, "pause": f.Pause(t.Context(), limited, "mx", "x"), "resume": f.Resume(t.Context(), limited, "mx", "x")} {
+		if !errors.Is(err, desk.ErrForbidden) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := f.Why(t.Context(), limited, desk.Question{Login: "jo@a.example"}); err != nil {
+		t.Error(err)
 	}
 }

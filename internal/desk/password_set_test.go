@@ -26,7 +26,7 @@ func TestPasswordSetByAnotherLogin(t *testing.T) {
 	if err := report("shop", "jo"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Redeem(t.Context(), app, tok, "shop"); !errors.Is(err, token.ErrReplaced) {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); !errors.Is(err, token.ErrReplaced) {
 		t.Errorf("a link of the account whose password was set: %v", err)
 	}
 	if err := report("club", "jo"); err != nil {

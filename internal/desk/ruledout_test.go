@@ -24,7 +24,7 @@ func TestLinkIsBoundToNoBrowser(t *testing.T) {
 	if _, err := f.Proceed(t.Context(), tok, desk.Visitor{Method: "POST", IP: "198.51.100.7", UserAgent: "another"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Redeem(t.Context(), app, tok, "shop"); err != nil {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); err != nil {
 		t.Error(err)
 	}
 }
@@ -40,11 +40,11 @@ func TestWrongTokensUseNothingUp(t *testing.T) {
 		return 'a'
 	}, tok[len(tok)-1:])
 	for range 200 {
-		if _, err := f.Redeem(t.Context(), app, wrong, "shop"); !errors.Is(err, token.ErrMalformed) {
+		if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), wrong, "shop"); !errors.Is(err, token.ErrMalformed) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Redeem(t.Context(), app, tok, "shop"); err != nil {
+	if _, err := f.Redeem(t.Context(), app, ledger.NewSeed(), tok, "shop"); err != nil {
 		t.Error(err)
 	}
 }

@@ -104,13 +104,13 @@ func (d *Desk) Inspect(ctx context.Context, a Actor, tok, realmName string) (Liv
 	return LiveToken{Reset: h.reset.ID, Realm: h.at.Realm, ExpiresAt: h.gen.Expires()}, nil
 }
 
-// Redeem uses a token, exactly once. A dead one is an error for which Dead is true; that somebody presented it is recorded.
-func (d *Desk) Redeem(ctx context.Context, a Actor, tok, realmName string) (Grant, error) {
+// Redeem uses a token, exactly once; asking again with the same seed is the same use. A dead one is an error for which Dead is true; that somebody presented it is recorded.
+func (d *Desk) Redeem(ctx context.Context, a Actor, seed ledger.Seed, tok, realmName string) (Grant, error) {
 	h, err := d.tokenFor(ctx, a, DoRedeem, tok, realmName)
 	if err != nil {
 		return Grant{}, err
 	}
-	f := ledger.Fact{ID: ledger.NewEventID(), At: d.now(), Event: ledger.Redeemed, Reset: h.reset.ID, By: a.Name, Role: string(a.Role),
+	f := ledger.Fact{ID: ledger.EventIDFrom(seed.Derive("redeemed")), At: d.now(), Event: ledger.Redeemed, Reset: h.reset.ID, By: a.Name, Role: string(a.Role),
 		Redemption: &ledger.Redemption{Gen: h.gen.N, Account: h.gen.Account}}
 	if err := d.Store.Redeem(ctx, h.live, f); err != nil {
 		if Dead(err) {
@@ -131,7 +131,7 @@ func (d *Desk) Redeem(ctx context.Context, a Actor, tok, realmName string) (Gran
 const ReviveWithin = 10 * time.Minute
 
 // Outcome records what became of the password after a redeem. failed within ReviveWithin makes the token live again, once.
-func (d *Desk) Outcome(ctx context.Context, a Actor, id ledger.ResetID, result, detail string) error {
+func (d *Desk) Outcome(ctx context.Context, a Actor, seed ledger.Seed, id ledger.ResetID, result, detail string) error {
 	if err := d.Authorise(ctx, a, DoOutcome, string(id), "", false); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (d *Desk) Outcome(ctx context.Context, a Actor, id ledger.ResetID, result, 
 	if err != nil {
 		return err
 	}
-	f := ledger.Fact{ID: ledger.NewEventID(), At: d.now(), Event: ledger.Reported, Reset: id, By: a.Name, Role: string(a.Role),
+	f := ledger.Fact{ID: ledger.EventIDFrom(seed.Derive("outcome")), At: d.now(), Event: ledger.Reported, Reset: id, By: a.Name, Role: string(a.Role),
 		Report: &ledger.Report{Kind: result, Detail: detail}}
 	if result == "failed" && r.Redeemed != nil && r.Redeemed.Redemption != nil {
 		g, _ := r.Generation(r.Redeemed.Redemption.Gen)
@@ -184,6 +184,9 @@ func (d *Desk) Proceed(ctx context.Context, tok string, v Visitor) (string, erro
 
 func (d *Desk) visit(ctx context.Context, tok string, v Visitor, what ledger.Event) (Landing, string, error) {
 	h, err := d.hold(ctx, tok, "")
+	if errors.Is(err, token.ErrMalformed) {
+		d.cutLink(ctx, tok, v)
+	}
 	if err != nil {
 		return Landing{}, "", err
 	}
@@ -212,6 +215,20 @@ func (d *Desk) visit(ctx context.Context, tok string, v Visitor, what ledger.Eve
 		return Landing{}, "", token.ErrUnknown
 	}
 	return Landing{Realm: *r, ExpiresAt: h.gen.Expires()}, strings.ReplaceAll(r.ResetURL, "{token}", tok), nil
+}
+
+// cutLink remembers that somebody held a link that a mail program cut or altered, where it still says whose it was.
+func (d *Desk) cutLink(ctx context.Context, tok string, v Visitor) {
+	id, ok := token.Hint(tok)
+	if !ok {
+		return
+	}
+	at, err := d.Store.Find(ctx, id)
+	if err != nil {
+		return
+	}
+	_ = d.Store.Visit(ctx, at, ledger.Fact{ID: ledger.NewEventID(), At: d.now(), Event: ledger.Opened, Reset: id,
+		Visit: &ledger.Visit{Method: v.Method, IP: v.IP, UserAgent: clip(v.UserAgent, maxAgent), Dead: token.ErrMalformed.Error()}})
 }
 
 func clip(s string, n int) string {

@@ -290,7 +290,9 @@ func (m *Message) attempted(f Fact, r *Reset) {
 		}
 	case Ambiguous:
 		r.accept(m.Gen, f.At)
-		if m.State != Sent {
+		if m.State == Withdrawn {
+			m.State = Unsure // nothing more is booked for it
+		} else if m.State != Sent {
 			m.State, m.NextAt = Unsure, a.Next
 		}
 	case Rejected, NoHost:

@@ -161,7 +161,12 @@ func (s *Store) Beat(ctx context.Context, sensor string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.rdb.RPush(ctx, houseKey, rows...).Err(); err != nil {
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.RPush(ctx, houseKey, rows...)
+		p.LTrim(ctx, houseKey, -houseFacts, -1)
+		return nil
+	})
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil

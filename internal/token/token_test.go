@@ -132,3 +132,18 @@ func BenchmarkMake(b *testing.B) {
 		r.Make(id, 1, "k")
 	}
 }
+
+func TestHint(t *testing.T) {
+	r := ring(t, NewKey("k"))
+	id := ledger.NewResetID(5, ledger.NewSeed())
+	tok, _ := r.Make(id, 1, "k")
+	for n := range len(tok) + 1 {
+		got, ok := Hint(tok[:n])
+		if ok != (n >= 23) || ok && got != id {
+			t.Errorf("of %d characters: %q, %v", n, got, ok)
+		}
+	}
+	if _, ok := Hint(strings.Repeat("!", 51)); ok {
+		t.Error("of nonsense")
+	}
+}
