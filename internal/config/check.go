@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/resetd/resetd/diag/dnscheck"
 )
 
 // checker asks of a configuration that was read what start-up will rely on.
@@ -145,6 +147,18 @@ func (k *checker) smtp() {
 		k.bad("smtp.bounce_domain", "bounce_domain is not a domain", `bounce_domain = "bounces.example.org"`)
 	}
 	k.listen("smtp.bounce_listen", s.BounceListen, true)
+	k.c.outgoing = nil
+	for i, text := range s.OutgoingIPs {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.Zone() != "" {
+			k.bad(at("smtp.outgoing_ips", i), "this is not an IP address", `outgoing_ips = ["192.0.2.25", "2001:db8::25"]`)
+			continue
+		}
+		if !dnscheck.IsPublic(ip.Unmap()) {
+			k.warn(at("smtp.outgoing_ips", i), "the address is not a public one; receivers see another, that of the relay or of the NAT", "name the addresses that receivers see")
+		}
+		k.c.outgoing = append(k.c.outgoing, ip.Unmap())
+	}
 	if r := k.c.DNS.Resolver; r != "" {
 		if _, port, ok := hostPort(r); !ok || port == 0 {
 			k.bad("dns.resolver", "resolver is not host:port", `resolver = "127.0.0.1:53"`)
@@ -392,3 +406,6 @@ func (k *checker) folder(path, what string, dir *string) {
 		k.bad(path, what+" cannot be read: "+reason(err), "relative paths count from the folder of "+filepath.Base(k.file))
 	}
 }
+
+// OutgoingIPs are the addresses that mail leaves from; nil = unknown.
+func (c *Config) OutgoingIPs() []netip.Addr { return slices.Clone(c.outgoing) }

@@ -31,6 +31,7 @@ type Config struct {
 
 	tokenKeys []Key
 	denied    []netip.Prefix
+	outgoing  []netip.Addr
 	signers   map[string][]Signer // by domain name, lower case
 	realms    []realm.Realm
 }
@@ -105,6 +106,8 @@ type SMTP struct {
 	BounceDomain string `toml:"bounce_domain"`
 	// Address of the receiver for returned mail, host:port; port 0 picks one, "" receives none. Default: "127.0.0.1:2525".
 	BounceListen string `toml:"bounce_listen"`
+	// Addresses that mail leaves from, as receivers see them; [] = unknown, as behind a relay: then SPF and reverse DNS are not judged for an address. Default: [].
+	OutgoingIPs []string `toml:"outgoing_ips"`
 	// Whether MX delivery, probe and HTTP directories may go to loopback and private addresses. Default: false.
 	AllowPrivateAddresses bool `toml:"allow_private_addresses"`
 }
