@@ -61,7 +61,7 @@ func Says(f ledger.Fact) string {
 	case ledger.LinkRevealed:
 		return "The link was shown to a person" + saysWho(f) + "."
 	case ledger.Checked:
-		return "A check was made" + saysWho(f) + "."
+		return saysCheck(f)
 	case ledger.Paused:
 		return "Sending was paused" + saysRoute(f.Delay) + saysWho(f) + "."
 	case ledger.Resumed:

@@ -65,6 +65,7 @@ type Fact struct {
 	Hold        *Hold        `json:"hold,omitempty"`
 	Resend      *Resend      `json:"res,omitempty"`
 	Sensor      *Sensor      `json:"sen,omitempty"`
+	Check       *Check       `json:"chk,omitempty"`
 }
 
 // Ask is what came in: where, by whom, from where.
@@ -265,6 +266,15 @@ type Resend struct {
 	// Incident names the incident whose mails were all sent again; "" = one mail, by hand.
 	Incident string `json:"in,omitempty"`
 	Gen      int    `json:"g,omitempty"` // the generation it repeats; 0 = a new one begins
+}
+
+// Check is what a check of a domain found, when it was another than before.
+type Check struct {
+	Domain   string   `json:"d"`
+	Severity string   `json:"s"`            // the worst of what was found: ok, note, warning, error
+	Hash     string   `json:"h,omitempty"`  // of all that DNS said; the report itself is kept apart
+	Errors   []string `json:"e,omitempty"`  // what is wrong, a sentence each, at most three
+	Causes   []string `json:"ca,omitempty"` // the causes that these lead to
 }
 
 // Sensor is a source of facts.

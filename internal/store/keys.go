@@ -87,6 +87,10 @@ func idemKey(apiKey, name string) string {
 // quotaKey counts the mails of a route that has a cap; a route has one key, on one node.
 func quotaKey(route string) string { return "rd:{house}:quota:" + route } // HASH, see quota.go
 
+// probesKey counts the probes of one API key, dnsKey holds what DNS said when a mail was sent.
+func probesKey(who string) string { return "rd:{house}:probes:" + hashed("probes", who) } // HASH, see quota.go
+func dnsKey(hash string) string   { return "rd:{house}:dns:" + hash }                     // STRING, JSON, until the retention takes it
+
 // Counters of the house, see tally.go.
 func tallyKey(start time.Time) string { return fmt.Sprintf("rd:{house}:tally:%d", start.Unix()) } // HASH field -> count
 func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d", start.Unix()) } // HASH field -> count
@@ -109,6 +113,9 @@ const (
 	sweepKey         = "rd:{house}:sweep"           // STRING: who reconciles now
 	countersKey      = "rd:{house}:counters"        // HASH: what /metrics counts over all processes
 	workedKey        = "rd:{house}:worked"          // HASH route -> ms when a host last took a mail by it
+	domainsKey       = "rd:{house}:domains"         // HASH domain -> JSON DomainReport
+	dkimSeenKey      = "rd:{house}:dkim:seen"       // HASH key -> ms when its record was first seen
+	dkimSigningKey   = "rd:{house}:dkim:signing"    // HASH name of the record -> ms when a worker last signed with it
 	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
 	trayOrderKey     = "rd:{house}:tray:order"      // ZSET return -> ms when it was laid there
 )

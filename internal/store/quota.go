@@ -36,7 +36,11 @@ type Allowance struct {
 
 // Spend counts a mail against the cap of its route. One that no host has taken is given back by Refund.
 func (s *Store) Spend(ctx context.Context, route string, limit Limit) (Allowance, error) {
-	v, err := s.run(ctx, quotaScript, []string{quotaKey(route)}, limit.N, limit.Per.Milliseconds())
+	return s.spend(ctx, quotaKey(route), limit)
+}
+
+func (s *Store) spend(ctx context.Context, key string, limit Limit) (Allowance, error) {
+	v, err := s.run(ctx, quotaScript, []string{key}, limit.N, limit.Per.Milliseconds())
 	if err != nil {
 		return Allowance{}, err
 	}

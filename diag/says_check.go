@@ -1,0 +1,21 @@
+package diag
+
+import (
+	"strings"
+
+	"github.com/resetd/resetd/internal/ledger"
+)
+
+// saysCheck tells that DNS said something else about a domain of ours than before.
+func saysCheck(f ledger.Fact) string {
+	c := f.Check
+	switch {
+	case c == nil:
+		return "A check was made" + saysWho(f) + "."
+	case len(c.Errors) > 0:
+		return "What DNS says about " + c.Domain + " changed: " + strings.Join(c.Errors, " ")
+	case c.Severity == "error":
+		return "What DNS says about " + c.Domain + " changed; mail of the domain is refused now."
+	}
+	return "What DNS says about " + c.Domain + " changed; mail of the domain is not refused for it."
+}
