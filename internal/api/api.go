@@ -72,10 +72,10 @@ func Ops(o Options) http.Handler {
 	return s.logged(http.HandlerFunc(s.dispatch))
 }
 
-// routes are all calls of the API, and the link page. What is not built yet has its role and its place.
+// routes are all calls of the API, and the link page.
 func routes() []endpoint {
 	var all []endpoint
-	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), hookRoutes(), explainRoutes(), trayRoutes(), incidentRoutes(), laterRoutes(), linkRoutes(), openAPIRoutes()} {
+	for _, group := range [][]endpoint{resetRoutes(), whyRoutes(), tokenRoutes(), suppressionRoutes(), queueRoutes(), auditRoutes(), hookRoutes(), explainRoutes(), trayRoutes(), incidentRoutes(), domainRoutes(), probeRoutes(), linkRoutes(), openAPIRoutes()} {
 		all = append(all, group...)
 	}
 	return all

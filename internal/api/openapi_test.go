@@ -164,9 +164,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{desk.Ops, "POST", "/v1/tray/" + aside + "/answer", `{"reason":"full"}`, 400},
 		{desk.Ops, "POST", "/v1/tray/" + aside + "/answer", `{"reason":"mailbox_full","note":"they say so in Finnish"}`, 200},
 		{desk.Ops, "GET", "/v1/tray", "", 200},
-		{desk.Ops, "GET", "/v1/domains", "", 501},
-		{desk.Ops, "POST", "/v1/domains/shop.example/check", `{}`, 501},
-		{desk.Ops, "POST", "/v1/probes", `{}`, 501},
+		{desk.Ops, "GET", "/v1/domains", "", 200},
+		{desk.Ops, "POST", "/v1/domains/shop.example/check", "", 503}, // nobody to ask: see TestDomains
+		{desk.Ops, "POST", "/v1/probes", `{"address":"jo@shop.example"}`, 503},
+		{desk.Ops, "POST", "/v1/probes", `{"address":"jo"}`, 400},
 		{desk.Ops, "GET", "/v1/incidents", "", 200},
 		{desk.Ops, "POST", "/v1/incidents/inc_1/resend", `{}`, 400},
 		{desk.Ops, "POST", "/v1/incidents/" + strangeIncident + "/resend", `{"reason":"it is over"}`, 404},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/desk"
@@ -60,6 +61,7 @@ func problemOf(err error) *Problem {
 		bad     *desk.Bad
 		refused *desk.ResendRefused
 		down    *store.Unavailable
+		hasty   *desk.Hasty
 	)
 	switch {
 	case errors.As(err, &already):
@@ -76,6 +78,10 @@ func problemOf(err error) *Problem {
 		return &Problem{Status: status, Code: bad.Code, Detail: bad.Detail}
 	case errors.As(err, &refused):
 		return refusedResend(refused)
+	case errors.As(err, &hasty):
+		return &Problem{Status: http.StatusTooManyRequests, Code: "too_many", RetryAfter: max(1, int(time.Until(hasty.Next)/time.Second)), Detail: "This API key asks too often: other people's servers have to answer. Wait as long as Retry-After says."}
+	case errors.Is(err, desk.ErrNoOutside):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: "This process asks neither DNS nor mail hosts."}
 	case errors.Is(err, desk.ErrForbidden):
 		return &Problem{Status: http.StatusForbidden, Code: "forbidden", Detail: "The role of this API key may not do that. /openapi.yaml says which roles may."}
 	case errors.Is(err, desk.ErrRevealOff):

@@ -29,6 +29,7 @@ type Desk struct {
 	Bounces bool          // a receiver for returned mail is configured
 	Since   time.Time     // when this installation's records begin
 	Wakes   time.Duration // how long a due message normally waits to be taken; 0 = 15 s
+	Outside Outside       // what may be asked of the world
 	Us      diag.Us       // who we are to other hosts, for evidence packets
 	// AccountLimit is the throttle of an account, which a worker applies; here it only says where a flood for one login begins.
 	AccountLimit store.Limit
