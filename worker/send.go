@@ -81,7 +81,7 @@ func (w *Worker) compose(j *job, g ledger.Generation) (mailer.Mail, []byte, []ma
 	if err != nil {
 		return mailer.Mail{}, nil, nil, err
 	}
-	signers := w.Signers(mail.Domain)
+	signers := w.signers(mail.Domain)
 	raw, err := mailer.Sign(mail.Raw, signers)
 	return mail, raw, signers, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
@@ -38,6 +39,8 @@ type Worker struct {
 	Routes    map[string]mailer.Route
 	Signers   func(domain string) []mailer.Signer
 	PublicURL string
+	Domains   []dnscheck.Question // our domains, and how each is meant to send
+	DNS       dnscheck.Deps       // whom the checks of these ask; nil DNS in it = they are not checked
 
 	Retry        []time.Duration // gaps between attempts; the last repeats while the link lives
 	Merge        time.Duration   // a second ask within this uses the first mail; 0 = never merged
@@ -50,9 +53,11 @@ type Worker struct {
 	FinalDot    time.Duration // how long the reply to a final dot may take: a stop waits for it; 0 = 10 min
 	Lease       time.Duration // how long a claim holds without renewal; 0 = 12 s
 	Watch       time.Duration // how often incidents are looked for; 0 = 30 s
+	SeekKeys    time.Duration // how often the records of keys that were never seen are looked for; 0 = 1 min
 
 	client *task.Client
 	tally  tally
+	dns    domains
 }
 
 // The times of a claim. After a crash, the next attempt begins once the lease is over (12 s at most), the reconciler has looked (1 s) and
@@ -79,7 +84,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.Watch == 0 {
 		w.Watch = watchAt
 	}
+	if w.SeekKeys == 0 {
+		w.SeekKeys = seekKeysAt
+	}
 	w.client = task.NewClient(w.Redis)
+	w.learnKeys(ctx)
 
 	srv := asynq.NewServerFromRedisClient(w.Redis, asynq.Config{
 		Concurrency:       w.Concurrency,
@@ -123,6 +132,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	clocks.Go(func() { w.every(ctx, reconcileAt, w.reconcile) })
 	clocks.Go(func() { w.every(clockCtx, tallyAt, w.flush) })
 	clocks.Go(func() { w.every(ctx, w.Watch, w.watch) })
+	clocks.Go(func() { w.every(ctx, min(domainsAt, w.SeekKeys), w.lookAtDomains) })
 	w.Log.Info().Str("worker", w.Name).Int("concurrency", w.Concurrency).Msg("working")
 
 	<-ctx.Done()

@@ -82,6 +82,13 @@ func (d *Desk) CheckDomain(ctx context.Context, a Actor, domain string) (dnschec
 		return dnscheck.Report{}, err
 	}
 	q, ours := QuestionFor(d.Outside.Domains, domain)
+	if ours {
+		seen, err := d.Store.SeenKeys(ctx)
+		if err != nil {
+			return dnscheck.Report{}, err
+		}
+		q = store.InUse(q, func(id string) bool { return !seen[id].IsZero() })
+	}
 	r := dnscheck.Check(ctx, q, d.Outside.DNS)
 	if r.Domain == "" {
 		return r, badDomain

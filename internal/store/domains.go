@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -66,6 +70,31 @@ func (s *Store) Reports(ctx context.Context) (map[string]dnscheck.Report, error)
 		}
 	}
 	return out, nil
+}
+
+// KeyID names a DKIM key at its place in DNS: another key under the same selector is another one.
+func KeyID(domain, selector string, public crypto.PublicKey) string {
+	name := selector + "._domainkey." + domain
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return name // no key that signs mail is of a kind that cannot be written
+	}
+	sum := sha256.Sum256(der)
+	return name + " " + hex.EncodeToString(sum[:12])
+}
+
+// InUse leaves out of a question the keys that do not sign yet: those whose record was never seen, where that of another key was.
+func InUse(q dnscheck.Question, seen func(keyID string) bool) dnscheck.Question {
+	var use []dnscheck.Selector
+	for _, s := range q.Selectors {
+		if seen(KeyID(q.Domain, s.Name, s.Public)) {
+			use = append(use, s)
+		}
+	}
+	if len(use) > 0 {
+		q.Selectors = use
+	}
+	return q
 }
 
 // NoteKey writes down that a DKIM key's record was seen in DNS. The first time counts; key names the record and the key.
