@@ -40,6 +40,7 @@ type parts struct {
 	signers   func(domain string) []mailer.Signer
 	templates map[string]*mailer.Templates
 	resolver  mailer.Resolver
+	outside   desk.Outside // its prober speaks with our return paths once the parts are joined
 	publicURL string
 	bounceAt  string // bounce domain
 
@@ -104,6 +105,9 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		return nil, err
 	}
 	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes, AccountLimit: p.accountLimit}
+	if d.desk.Outside = p.outside; p.outside.Prober != nil {
+		p.outside.Prober.ReturnPath = probePath(d.paths)
+	}
 	d.desk.Us.Bounces = p.bounceAt
 	for _, r := range p.routes {
 		d.desk.Us.HELO = r.HELO
@@ -296,7 +300,7 @@ func (d *daemon) newWorker() *worker.Worker {
 		Name:  fmt.Sprintf("%s/%d/%x", host, os.Getpid(), seed[:4]),
 		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
 		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
-		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL,
+		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL, Domains: d.outside.Domains, DNS: d.outside.DNS,
 		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps,
 	}
 }

@@ -22,11 +22,11 @@ import (
 	"github.com/resetd/resetd/internal/config"
 )
 
-// keysCmd is `resetd keys`: it makes keys and rotates them, and prints what has to be published. It talks to no daemon.
+// keysCmd is `resetd keys`: it makes keys and rotates them, and prints what has to be published. It talks to no daemon; what it says of published keys it asks of DNS.
 func keysCmd() *cobra.Command {
 	return group("keys", "make and rotate keys",
 		keysTokenCmd(),
-		group("dkim", "keys that sign mail", dkimNewCmd()),
+		group("dkim", "keys that sign mail", dkimNewCmd(), dkimListCmd(), dkimRotateCmd(), dkimRetireCmd()),
 		keysAPICmd(),
 	)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/config"
 )
 
@@ -32,6 +33,11 @@ type newKey struct {
 	selector, file string // file as it is written in the configuration
 	record         string // the TXT record's text
 	pem            []byte
+	public         crypto.PublicKey
+}
+
+func (k newKey) asSelector() dnscheck.Selector {
+	return dnscheck.Selector{Name: k.selector, Public: k.public}
 }
 
 func dkimNewCmd() *cobra.Command {
@@ -58,30 +64,73 @@ func dkimNewCmd() *cobra.Command {
 }
 
 func makeDKIM(out io.Writer, selector, domain, dir string) error {
+	keys, err := makePair(selector, dir)
+	if err != nil {
+		return err
+	}
+	if err := writePair(keys, dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "; Publish in the zone of %s, and wait until they are visible before resetd signs with them:\n", domain)
+	printRecords(out, keys, domain)
+	fmt.Fprintln(out)
+	printTables(out, keys, domain)
+	return nil
+}
+
+// keyKinds are the two kinds of a pair, and what they add to its selector.
+func keyKinds() []string { return []string{"rsa", "ed"} }
+
+// makePair makes two keys; nothing is written yet.
+func makePair(selector, dir string) ([]newKey, error) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, config.GoodRSA)
 	if err != nil {
-		return couldNot("no RSA key could be made: %v", err)
+		return nil, couldNot("no RSA key could be made: %v", err)
 	}
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return couldNot("no Ed25519 key could be made: %v", err)
+		return nil, couldNot("no Ed25519 key could be made: %v", err)
 	}
 	var keys []newKey
-	for _, k := range []struct {
-		suffix string
-		key    crypto.Signer
-	}{{"rsa", rsaKey}, {"ed", edKey}} {
-		der, err := x509.MarshalPKCS8PrivateKey(k.key)
+	for i, key := range []crypto.Signer{rsaKey, edKey} {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
 		if err != nil {
-			return couldNot("a key could not be written: %v", err)
+			return nil, couldNot("a key could not be written: %v", err)
 		}
-		record, err := dkimRecord(k.key.Public())
+		record, err := dkimRecord(key.Public())
 		if err != nil {
-			return couldNot("a record could not be written: %v", err)
+			return nil, couldNot("a record could not be written: %v", err)
 		}
-		s := selector + "-" + k.suffix
-		keys = append(keys, newKey{s, filepath.Join(dir, s+".pem"), record, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})})
+		s := selector + "-" + keyKinds()[i]
+		keys = append(keys, newKey{s, filepath.Join(dir, s+".pem"), record, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), key.Public()})
 	}
+	return keys, nil
+}
+
+// readPair reads the pair that makePair made and writePair wrote; fs.ErrNotExist if there is none.
+func readPair(selector, dir string) ([]newKey, error) {
+	var keys []newKey
+	for _, kind := range keyKinds() {
+		s := selector + "-" + kind
+		file := filepath.Join(dir, s+".pem")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		key, err := config.ParseDKIMKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		record, err := dkimRecord(key.Public())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		keys = append(keys, newKey{s, file, record, text, key.Public()})
+	}
+	return keys, nil
+}
+
+func writePair(keys []newKey, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return couldNot("the folder cannot be made: %v", err)
 	}
@@ -96,15 +145,22 @@ func makeDKIM(out io.Writer, selector, domain, dir string) error {
 			return couldNot("the key was not written: %v", err)
 		}
 	}
-	fmt.Fprintf(out, "; Publish in the zone of %s, and wait until they are visible before resetd signs with them:\n", domain)
+	return nil
+}
+
+// printRecords prints what to publish, in zone-file form.
+func printRecords(out io.Writer, keys []newKey, domain string) {
 	for _, k := range keys {
 		fmt.Fprintf(out, "%s._domainkey.%s. 3600 IN TXT %s\n", k.selector, strings.TrimSuffix(domain, "."), txtStrings(k.record))
 	}
-	fmt.Fprintf(out, "\n# For the configuration:\n[[domain]]\nname = %q\n", domain)
+}
+
+// printTables prints the lines for the configuration.
+func printTables(out io.Writer, keys []newKey, domain string) {
+	fmt.Fprintf(out, "# For the configuration:\n[[domain]]\nname = %q\n", domain)
 	for _, k := range keys {
 		fmt.Fprintf(out, "[[domain.dkim]]\nselector = %q\nkey_file = %q\n", k.selector, k.file)
 	}
-	return nil
 }
 
 // dkimRecord is the TXT of RFC 6376 section 3.6.1: an RSA key as SubjectPublicKeyInfo, as everybody publishes it; an Ed25519 key as its 32 bytes (RFC 8463 section 4).

@@ -165,6 +165,11 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 			return out
 		},
 	}
+	var err error
+	if p.outside, err = outsideOf(cfg); err != nil {
+		log.Warn().Err(err).Msg("neither domains nor addresses can be asked about")
+		p.outside = desk.Outside{Domains: questionsOf(cfg)}
+	}
 	for _, k := range cfg.TokenKeys() {
 		p.keys = append(p.keys, token.Key{ID: k.ID, Secret: k.Secret})
 	}
