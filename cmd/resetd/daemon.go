@@ -52,6 +52,7 @@ type parts struct {
 	wakes                     time.Duration          // 0 = the desk's own
 
 	apiKeys []api.Key
+	proxies []netip.Prefix    // reverse proxies that are believed
 	hooks   []hook.Config     // provider events in, one for each provider
 	tellers map[string]string // route -> the provider that tells what becomes of its mails
 
@@ -70,13 +71,14 @@ type parts struct {
 // daemon is the running process.
 type daemon struct {
 	parts
-	tokens *token.Ring
-	sealer *token.Sealer
-	paths  *mailer.Paths
-	client *task.Client
-	desk   *desk.Desk
-	events *events
-	hooked map[string]api.Hook
+	tokens   *token.Ring
+	sealer   *token.Sealer
+	paths    *mailer.Paths
+	client   *task.Client
+	desk     *desk.Desk
+	receiver *bounce.Receiver // nil = returned mail is received elsewhere, or nowhere
+	events   *events
+	hooked   map[string]api.Hook
 }
 
 // assemble joins the parts; nothing runs yet.
@@ -109,6 +111,9 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		p.outside.Prober.ReturnPath = probePath(d.paths)
 	}
 	d.desk.Us.Bounces = p.bounceAt
+	if p.bounceListen != nil {
+		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep}
+	}
 	for _, r := range p.routes {
 		d.desk.Us.HELO = r.HELO
 		d.desk.Routes = append(d.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != "", Provider: p.tellers[r.Name]})
@@ -168,10 +173,10 @@ func (d *daemon) run(ctx context.Context) error {
 }
 
 func (d *daemon) apiOptions(metrics bool) api.Options {
-	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, Log: d.log, Ready: d.isReady,
+	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, TrustProxy: d.proxies, Log: d.log, Ready: d.isReady,
 		Hooks: d.hooked, KeepEvents: d.events.keep}
 	if metrics {
-		o.Metrics = metricsHandler(d.store, d.log)
+		o.Metrics = metricsHandler(d.store, d.receiver, d.log)
 	}
 	return o
 }
@@ -204,7 +209,7 @@ func (d *daemon) serveHTTP(ctx context.Context, part string, l net.Listener, h h
 
 // receive takes returned mail: sealed and stored before the sender hears 250.
 func (d *daemon) receive(ctx context.Context) error {
-	r := &bounce.Receiver{Domain: d.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep}
+	r := d.receiver
 	d.log.Info().Str("part", "bounce").Str("addr", d.bounceListen.Addr().String()).Msg("listening")
 	done := make(chan error, 1)
 	go func() { done <- r.Serve(d.bounceListen) }()

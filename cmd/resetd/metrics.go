@@ -12,13 +12,15 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/mailer/bounce"
 )
 
 // collector reads the store when it is scraped: what it says is true of the whole installation, whichever process is asked. Labels are
 // from closed sets; no login, address or id is ever one.
 type collector struct {
-	store *store.Store
-	log   zerolog.Logger
+	store    *store.Store
+	receiver *bounce.Receiver // of this process; nil = it has none
+	log      zerolog.Logger
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -39,12 +41,13 @@ var (
 	descRefused  = desc("refused_total", "Requests decided without a mail, by reason.", "reason")
 	descFailed   = desc("failed_total", "Messages that could not be built, by reason.", "reason")
 	descReturned = desc("returned_total", "Facts read from returned mail, by kind.", "fact")
+	descReceived = desc("receiver_total", "What the receiver of this process saw: sessions, mails kept, attempts to relay, forged return paths and the like.", "what")
 	descOther    = desc("events_total", "Other things that happened: expired, postponed, suppressed.", "event")
 )
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descOther} {
+	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descReceived, descOther} {
 		ch <- d
 	}
 }
@@ -55,6 +58,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if c.receiver != nil {
+		s := c.receiver.Stats()
+		for what, n := range map[string]uint64{"sessions": s.Sessions, "turned_off": s.TurnedOff, "cut_off": s.CutOff, "kept": s.Kept, "not_kept": s.NotKept, "forged": s.Forged, "foreign": s.Foreign, "too_large": s.TooLarge, "faults": s.Faults} {
+			ch <- prometheus.MustNewConstMetric(descReceived, prometheus.CounterValue, float64(n), what)
+		}
 	}
 	if err := c.collect(ctx, ch, gauge); err != nil {
 		c.log.Warn().Err(err).Msg("metrics are not complete")
@@ -120,8 +129,8 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 }
 
 // metricsHandler serves the collector, with Go's own numbers of this process.
-func metricsHandler(s *store.Store, log zerolog.Logger) http.Handler {
+func metricsHandler(s *store.Store, receiver *bounce.Receiver, log zerolog.Logger) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collector{s, log}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collector{s, receiver, log}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{Timeout: 5 * time.Second})
 }

@@ -82,6 +82,9 @@ func TestNoSecretAtRest(t *testing.T) {
 	}
 	metrics, _ := io.ReadAll(res.Body)
 	res.Body.Close()
+	if !bytes.Contains(metrics, []byte(`resetd_receiver_total{what="kept"} 1`)) || !bytes.Contains(metrics, []byte(`resetd_attempts_total{outcome="accepted"}`)) {
+		t.Errorf("metrics do not count what happened:\n%s", metrics)
+	}
 
 	tokens := []string{tok, path.Base(sim.Link(late.Mail()[0].Raw))}
 	addresses := []string{"jo@fine.example", "bea@late.example", "ned@nobody.example", "stranger@elsewhere.example"}

@@ -44,6 +44,18 @@ func (k *checker) http() {
 	k.sameAddress("http.ops_listen", h.OpsListen, "http.listen", h.Listen)
 	k.sameAddress("smtp.bounce_listen", k.c.SMTP.BounceListen, "http.listen", h.Listen)
 	k.sameAddress("smtp.bounce_listen", k.c.SMTP.BounceListen, "http.ops_listen", h.OpsListen)
+	k.c.proxies = nil
+	for i, s := range h.TrustedProxies {
+		p, err := network("trusted_proxies", s)
+		if err != nil {
+			k.bad(at("http.trusted_proxies", i), err.Error(), `trusted_proxies = ["10.0.0.0/8"]`)
+			continue
+		}
+		if p.Bits() == 0 {
+			k.bad(at("http.trusted_proxies", i), "this network is everybody: anybody could say to be anybody", "name your proxies' networks")
+		}
+		k.c.proxies = append(k.c.proxies, p)
+	}
 	if h.PublicURL == "" {
 		k.bad("http.public_url", "[http] public_url is required: every link begins with it", `public_url = "https://reset.example.org"`)
 		return
@@ -81,7 +93,7 @@ func (k *checker) throttle() {
 	}
 	k.c.denied = nil
 	for i, s := range k.c.Throttle.Deny {
-		p, err := network(s)
+		p, err := network("deny", s)
 		if err != nil {
 			k.bad(at("throttle.deny", i), err.Error(), `deny = ["192.0.2.0/24", "2001:db8::/32"]`)
 			continue
@@ -96,8 +108,8 @@ func (k *checker) throttle() {
 	}
 }
 
-// network reads one of deny. Bits behind its length show that something else was meant.
-func network(s string) (netip.Prefix, error) {
+// network reads one network or address of a list. Bits behind its length show that something else was meant.
+func network(list, s string) (netip.Prefix, error) {
 	s = strings.TrimSpace(s)
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		ip = ip.Unmap()
@@ -106,12 +118,15 @@ func network(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, errors.New("deny has what is no network and no IP address")
+		return netip.Prefix{}, errors.New(list + " has what is no network and no IP address")
 	case p.Masked() != p:
-		return netip.Prefix{}, fmt.Errorf("deny has a network with bits set behind its length; it is %v", p.Masked())
+		return netip.Prefix{}, fmt.Errorf("%s has a network with bits set behind its length; it is %v", list, p.Masked())
 	}
 	return p, nil
 }
+
+// Proxies are the networks whose X-Forwarded-For is believed.
+func (c *Config) Proxies() []netip.Prefix { return slices.Clone(c.proxies) }
 
 // Denied are the networks from which no ask is served.
 func (c *Config) Denied() []netip.Prefix { return slices.Clone(c.denied) }

@@ -29,6 +29,7 @@ type Config struct {
 	// Warnings are what start-up accepts and a person should still hear of.
 	Warnings []Problem `toml:"-"`
 
+	proxies   []netip.Prefix
 	tokenKeys []Key
 	denied    []netip.Prefix
 	outgoing  []netip.Addr
@@ -42,6 +43,8 @@ type HTTP struct {
 	Listen string `toml:"listen"`
 	// Address for health and metrics apart from the API, host:port; "" serves them with the API. A resetd without the part api serves only these, here. Default: "".
 	OpsListen string `toml:"ops_listen"`
+	// Networks of reverse proxies whose X-Forwarded-For says who the visitor is, as networks or addresses; nobody else's is believed. Default: [].
+	TrustedProxies []string `toml:"trusted_proxies"`
 	// Base of every link in a mail, as users reach it: absolute, https unless the host is loopback. No Host header is ever used instead. Required.
 	PublicURL string `toml:"public_url"`
 }
