@@ -39,10 +39,10 @@ func New(o Options) *Console {
 	c := &Console{Options: o, sessions: newSessions(), tries: newTries(), pages: map[string]*template.Template{}}
 	base := template.Must(template.New("").Funcs(template.FuncMap{
 		"headline": words.Headline, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
-		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps,
+		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps, "grade": gradeOf,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
-	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "explain", "tray", "fault"} {
+	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "explain", "tray", "domains", "probe", "fault"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(files, "pages/"+name+".html"))
 	}
 	return c
@@ -79,6 +79,10 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/stops/release", c.post(c.release))
 	mux.HandleFunc("GET /console/explain", c.get(c.explainPage))
 	mux.HandleFunc("POST /console/explain", c.postUpTo(maxPaste, c.explain))
+	mux.HandleFunc("GET /console/domains", c.get(c.domains))
+	mux.HandleFunc("POST /console/domains/check", c.post(c.checkDomain))
+	mux.HandleFunc("GET /console/probe", c.get(c.probePage))
+	mux.HandleFunc("POST /console/probe", c.post(c.probe))
 	mux.HandleFunc("GET /console/tray", c.get(c.tray))
 	mux.HandleFunc("POST /console/tray/answer", c.post(c.answer))
 	mux.HandleFunc("GET /console/audit", c.get(c.audit))
@@ -159,6 +163,8 @@ func tabsOf(a desk.Actor) []tab {
 		{tab{"queue", "Queue", "/console/queue"}, desk.DoQueue},
 		{tab{"stops", "Stop list", "/console/stops"}, desk.DoSuppression},
 		{tab{"explain", "Explain", "/console/explain"}, desk.DoExplain},
+		{tab{"domains", "Domains", "/console/domains"}, desk.DoDomains},
+		{tab{"probe", "Probe", "/console/probe"}, desk.DoProbe},
 		{tab{"tray", "Tray", "/console/tray"}, desk.DoTray},
 		{tab{"audit", "Audit trail", "/console/audit"}, desk.DoAudit},
 	} {

@@ -1,0 +1,98 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/resetd/resetd/diag/dnscheck"
+	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/mailer"
+)
+
+// probeWrite is how long the page of a probe may take to be written: its list is finished only when the last host has answered.
+const probeWrite = time.Minute
+
+// domainsBody is the page of our domains, with one report opened.
+type domainsBody struct {
+	Domains []desk.DomainView
+	Report  *dnscheck.Report
+}
+
+func (c *Console) domains(v *visit) { c.domainsPage(v, http.StatusOK, nil, nil) }
+
+func (c *Console) domainsPage(v *visit, status int, n *notice, r *dnscheck.Report) {
+	all, err := c.Desk.Domains(v.r.Context(), v.by)
+	if err != nil {
+		c.fail(v, err)
+		return
+	}
+	c.show(v.w, v.s, status, "domains", page{Title: "Domains", Tab: "domains", Notice: n, Body: domainsBody{all, r}})
+}
+
+func (c *Console) checkDomain(v *visit) {
+	r, err := c.Desk.CheckDomain(v.r.Context(), v.by, v.form("domain"))
+	if n := c.refusal(err); n != nil {
+		c.domainsPage(v, http.StatusBadRequest, n, nil)
+		return
+	}
+	if err != nil {
+		c.fail(v, err)
+		return
+	}
+	c.domainsPage(v, http.StatusOK, nil, &r)
+}
+
+// refusal is what to say on the page itself of an error that whoever asked can mend; nil = it is none.
+func (c *Console) refusal(err error) *notice {
+	var bad *desk.Bad
+	var hasty *desk.Hasty
+	if !errors.As(err, &bad) && !errors.As(err, &hasty) {
+		return nil
+	}
+	_, detail := c.Fault(err)
+	return &notice{"bad", "Nothing was asked", detail}
+}
+
+// probeBody is the page of a probe; Address is shown to whoever typed it and stands in no URL.
+type probeBody struct {
+	Address string
+	Probed  *mailer.Probed
+}
+
+func (c *Console) probePage(v *visit) {
+	if !v.by.May(desk.DoProbe) {
+		c.fail(v, c.Desk.Authorise(v.r.Context(), v.by, desk.DoProbe, "", "", false))
+		return
+	}
+	c.show(v.w, v.s, http.StatusOK, "probe", page{Title: "Probe", Tab: "probe", Body: probeBody{}})
+}
+
+func (c *Console) probe(v *visit) {
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(probeWrite)) // where there is none to set, none cuts it
+	out, err := c.Desk.Probe(v.r.Context(), v.by, v.form("address"), nil)
+	b := probeBody{Address: v.form("address")}
+	if n := c.refusal(err); n != nil {
+		c.show(v.w, v.s, http.StatusBadRequest, "probe", page{Title: "Probe", Tab: "probe", Notice: n, Body: b})
+		return
+	}
+	if err != nil {
+		c.fail(v, err)
+		return
+	}
+	b.Probed = &out
+	c.show(v.w, v.s, http.StatusOK, "probe", page{Title: "Probe", Tab: "probe", Body: b})
+}
+
+// gradeOf colours a severity.
+func gradeOf(s dnscheck.Severity) string {
+	switch s {
+	case dnscheck.Error:
+		return "bad"
+	case dnscheck.Warning:
+		return "care"
+	case dnscheck.OK, dnscheck.Note:
+		return "good"
+	}
+	return ""
+}
