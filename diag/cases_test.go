@@ -191,6 +191,9 @@ func checkCase(t *testing.T, in Input, c Case) {
 			ids[f.ID] = true
 		}
 	}
+	for _, f := range in.Checks {
+		ids[f.ID] = true
+	}
 	if len(c.Timeline) != n {
 		t.Errorf("timeline has %d entries of %d facts", len(c.Timeline), n)
 	}

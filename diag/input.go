@@ -30,6 +30,7 @@ type Input struct {
 	Outages     []Outage          // providers that put off mails of many people, now or of late
 	Opens       map[string]Opens  // provider -> how many of its mails are opened; absent = too few are known
 	Events      map[string]Events // route name -> what its mail provider tells by a hook; absent = it is to tell nothing
+	Checks      []ledger.Fact     // what DNS said about our domains, whenever it changed (Checked facts), by time
 	Retention   time.Duration     // how long facts are kept; zero = for ever
 	Since       time.Time         // when this installation's records begin; zero = not known
 }

@@ -336,6 +336,10 @@ func readWorld(line string, in *Input) error {
 		in.Opens = map[string]Opens{a.take(): {number(a.pair["accepted"]), number(a.pair["opened"]), number(a.pair["others"]), number(a.pair["others_opened"])}}
 	case "events":
 		in.Events = map[string]Events{a.take(): {Provider: a.pair["provider"], Last: mustMoment(a.pair["last"])}}
+	case "checked": // DOMAIN at= severity= causes=
+		at := mustMoment(a.pair["at"])
+		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: at, Event: ledger.Checked,
+			Check: &ledger.Check{Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes")}})
 	case "bounces":
 		in.Bounces = a.take() != "off"
 	case "since":

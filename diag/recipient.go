@@ -57,7 +57,7 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	if out.cause == "deferred.remote_down" {
 		out.vars["how"] = "answers, but takes no mail"
 	}
-	return v.outage(m, one(v.timed(out, m, r)))
+	return v.outage(m, one(v.published(m, v.timed(out, m, r))))
 }
 
 // attribute fits a reading to whose host it was and whether it was for good.

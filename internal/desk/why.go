@@ -154,12 +154,13 @@ func (v *view) lastAsk() time.Time {
 
 // sight is everything that a diagnosis looks at: gathered once, for all realms.
 type sight struct {
-	now   time.Time
-	login string
-	views []view
-	queue diag.Queue
-	crowd crowd
-	blind []diag.Blind
+	now    time.Time
+	login  string
+	views  []view
+	queue  diag.Queue
+	crowd  crowd
+	blind  []diag.Blind
+	checks []ledger.Fact // what DNS said about our domains, whenever it changed
 }
 
 // look gathers what all realms that the actor may see know of a login. only and its ledger restrict what is read of ledgers to one realm.
@@ -299,9 +300,14 @@ func (d *Desk) health(ctx context.Context, s *sight) error {
 	if err != nil {
 		return err
 	}
-	_, blind, err := d.Store.House(ctx)
+	house, blind, err := d.Store.House(ctx)
 	if err != nil {
 		return err
+	}
+	for _, f := range house {
+		if f.Event == ledger.Checked && f.Check != nil {
+			s.checks = append(s.checks, f)
+		}
 	}
 	s.queue = diag.Queue{Workers: workers, WorkerSeen: seen, Due: q.Due, Waiting: q.Waiting, InFlight: q.InFlight, OldestDue: q.OldestDue, Wakes: d.Wakes, RoutePaused: map[string]diag.Hold{}}
 	if s.queue.Wakes == 0 {
@@ -326,6 +332,7 @@ func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 		Now: s.now, Login: s.login, Page: page, Queue: s.queue, Blind: s.blind, Bounces: d.Bounces,
 		Retention: d.Store.Retention(), Since: d.Since, Smart: map[string]bool{},
 	}
+	in.Checks = s.checks
 	in.Outages, in.Opens, in.Events = s.crowd.outages, s.crowd.opens, map[string]diag.Events{}
 	for _, r := range d.Routes {
 		in.Smart[r.Name] = r.Smart
