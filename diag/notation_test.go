@@ -339,7 +339,7 @@ func readWorld(line string, in *Input) error {
 	case "checked": // DOMAIN at= severity= causes=
 		at := mustMoment(a.pair["at"])
 		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: at, Event: ledger.Checked,
-			Check: &ledger.Check{Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes")}})
+			Check: &ledger.Check{Hash: "h", Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes")}})
 	case "bounces":
 		in.Bounces = a.take() != "off"
 	case "since":

@@ -50,7 +50,7 @@ func (v *view) published(m *ledger.Message, out finding) finding {
 	out.cause, out.facts = cause, append([]ledger.Fact{report}, out.facts...)
 	now := v.in.Checks[slices.IndexFunc(v.in.Checks, func(f ledger.Fact) bool { return f.ID == report.ID }):]
 	for _, f := range slices.Backward(now) {
-		if f.Check != nil && strings.EqualFold(f.Check.Domain, domain) {
+		if isCheck(f, domain) {
 			if !slices.Contains(f.Check.Causes, cause) {
 				out.facts = append(out.facts, f)
 				return out.helpsNow("DNS was mended since, as the newest check shows; another mail can pass.")
@@ -64,7 +64,7 @@ func (v *view) published(m *ledger.Message, out finding) finding {
 // checkAt is the check of a domain that was in force at a time; where that one found nothing, the first one soon after.
 func (v *view) checkAt(domain string, at time.Time) (found ledger.Fact, ok bool) {
 	for _, f := range v.in.Checks {
-		if f.Check == nil || !strings.EqualFold(f.Check.Domain, domain) {
+		if !isCheck(f, domain) {
 			continue
 		}
 		if f.At.After(at) && (ok && len(found.Check.Causes) > 0 || f.At.Sub(at) > checkGap) {
@@ -73,6 +73,12 @@ func (v *view) checkAt(domain string, at time.Time) (found ledger.Fact, ok bool)
 		found, ok = f, true
 	}
 	return found, ok
+}
+
+// isCheck tells a check of a domain's DNS. A Checked fact without a hash is an alarm about one mail: it says that something is wrong, not
+// until when.
+func isCheck(f ledger.Fact, domain string) bool {
+	return f.Check != nil && f.Check.Hash != "" && strings.EqualFold(f.Check.Domain, domain)
 }
 
 // senderOf is the domain of a mail's From; "" = not known.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/resetd/resetd/diag/dnscheck"
@@ -20,15 +21,21 @@ const (
 
 // domains is what the clock of the domains remembers.
 type domains struct {
-	mu      sync.Mutex // holds seen
-	seen    map[string]bool
-	checked map[string]time.Time // by this process; the clock's alone
-	keys    time.Time            // when keys were last looked for; the clock's alone
+	cache   *dnscheck.Cache        // for what is asked with mails; checks ask DNS itself
+	sample  atomic.Pointer[[]byte] // the newest signed mail that nobody has verified yet
+	alarmed map[string]bool        // keys that did not verify; verify's alone
+
+	mu       sync.Mutex // holds seen, readings
+	seen     map[string]bool
+	readings map[string]lastRead  // by domain
+	checked  map[string]time.Time // by this process; the clock's alone
+	keys     time.Time            // when keys were last looked for; the clock's alone
 }
 
 // lookAtDomains learns which keys may sign, says which do, and, in the worker that leads, checks what is due.
 func (w *Worker) lookAtDomains(ctx context.Context) {
 	w.learnKeys(ctx)
+	w.readDNS(ctx)
 	one, cancel := context.WithTimeout(ctx, 5*time.Second)
 	mine, err := w.Store.Sweep(one, w.Name, 3*reconcileAt)
 	cancel()

@@ -68,11 +68,13 @@ func TestKeysSignOnceTheirRecordWasSeen(t *testing.T) {
 			return err != nil
 		}
 	}
+	var noted []string // what DNS said with each mail
 	signed := func() []string {
 		id := b.ask("jo@there.example", b.store.Now())
 		r := b.until(id, "sent", state(ledger.Sent))
 		for _, f := range r.Facts {
 			if f.Composition != nil {
+				noted = append(noted, f.Composition.DNS)
 				return f.Composition.Selectors
 			}
 		}
@@ -101,8 +103,22 @@ func TestKeysSignOnceTheirRecordWasSeen(t *testing.T) {
 	if got := signed(); !slices.Equal(got, both) {
 		t.Errorf("a key in use goes on signing: %v", got)
 	}
+	b.eventually("a signed mail that does not verify is an alarm", func() bool {
+		facts, _, err := b.store.House(t.Context())
+		return err == nil && slices.ContainsFunc(facts, func(f ledger.Fact) bool {
+			return f.Check != nil && f.Check.Hash == "" && strings.Contains(strings.Join(f.Check.Errors, " "), "s2025._domainkey.us.example")
+		})
+	})
 	if at, err := b.store.Signing(t.Context()); err != nil || len(at) != 2 {
 		t.Errorf("who signs: %v, %v", at, err)
+	}
+	for i, hash := range noted {
+		if text, err := b.store.DNS(t.Context(), hash); err != nil || !strings.Contains(string(text), "s2025._domainkey.us.example") {
+			t.Errorf("mail %d: what DNS said is not kept: %q, %v", i, hash, err)
+		}
+	}
+	if len(noted) != 3 || noted[0] == noted[2] {
+		t.Errorf("DNS was another for the last mail: %q", noted)
 	}
 }
 

@@ -89,6 +89,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.client = task.NewClient(w.Redis)
 	w.learnKeys(ctx)
+	w.dns.cache = &dnscheck.Cache{DNS: w.DNS.DNS}
 
 	srv := asynq.NewServerFromRedisClient(w.Redis, asynq.Config{
 		Concurrency:       w.Concurrency,
@@ -132,6 +133,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	clocks.Go(func() { w.every(ctx, reconcileAt, w.reconcile) })
 	clocks.Go(func() { w.every(clockCtx, tallyAt, w.flush) })
 	clocks.Go(func() { w.every(ctx, w.Watch, w.watch) })
+	clocks.Go(func() { w.every(ctx, verifyAt, w.verify) })
 	clocks.Go(func() { w.every(ctx, min(domainsAt, w.SeekKeys), w.lookAtDomains) })
 	w.Log.Info().Str("worker", w.Name).Int("concurrency", w.Concurrency).Msg("working")
 

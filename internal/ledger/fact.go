@@ -145,6 +145,7 @@ type Composition struct {
 	Size      int      `json:"s"`             // bytes
 	Selectors []string `json:"sel,omitempty"` // DKIM: selector._domainkey.domain of each signature
 	LinkHost  string   `json:"lh"`
+	DNS       string   `json:"dns,omitempty"` // hash of what DNS said about the sender's domain then; "" = not known
 }
 
 // Delay is an attempt that could not begin.

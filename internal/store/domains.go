@@ -167,3 +167,15 @@ func (s *Store) DNS(ctx context.Context, hash string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// NoteHouse writes a fact that belongs to no ledger.
+func (s *Store) NoteHouse(ctx context.Context, f ledger.Fact) error {
+	rows, err := encode([]ledger.Fact{f})
+	if err != nil {
+		return err
+	}
+	if err := s.rdb.RPush(ctx, houseKey, rows...).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
