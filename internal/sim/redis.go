@@ -17,8 +17,15 @@ const (
 )
 
 type redisServer struct {
-	m      *miniredis.Miniredis
-	parted sync.Once // from when on TIME is told
+	m       *miniredis.Miniredis
+	parted  sync.Once  // from when on TIME is told
+	telling sync.Mutex // held from reading the world's time until TIME is told: else an old time could be told after a new one
+}
+
+func (r *redisServer) tell(w *World) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.m.SetTime(w.Now())
 }
 
 // startRedis starts a miniredis. It expires keys only when told that time has passed, so a ticker tells it what really
@@ -56,14 +63,14 @@ func (w *World) Advance(d time.Duration) {
 	if w.redis == nil {
 		return
 	}
-	w.redis.m.SetTime(w.Now())
+	w.redis.tell(w)
 	if d > 0 {
 		w.redis.m.FastForward(d)
 	}
 	w.redis.parted.Do(func() {
 		w.run(func(ctx context.Context) {
 			for sleep(ctx, clockTick) {
-				w.redis.m.SetTime(w.Now())
+				w.redis.tell(w)
 			}
 		})
 	})
