@@ -30,7 +30,10 @@ func TestAUsedLinkEndsASuppression(t *testing.T) {
 		fault  time.Duration // from now
 		lifted bool
 	}{
-		{"redeemed", func(f *fixture, tok string) error { _, err := f.Redeem(f.t.Context(), app, ledger.NewSeed(), tok, "shop"); return err }, -time.Hour, true},
+		{"redeemed", func(f *fixture, tok string) error {
+			_, err := f.Redeem(f.t.Context(), app, ledger.NewSeed(), tok, "shop")
+			return err
+		}, -time.Hour, true},
 		{"button pressed", func(f *fixture, tok string) error {
 			_, err := f.Proceed(f.t.Context(), tok, desk.Visitor{Method: "POST"})
 			return err
@@ -40,7 +43,10 @@ func TestAUsedLinkEndsASuppression(t *testing.T) {
 			return err
 		}, -time.Hour, false},
 		{"inspected", func(f *fixture, tok string) error { _, err := f.Inspect(f.t.Context(), app, tok, "shop"); return err }, -time.Hour, false},
-		{"redeemed before the faults", func(f *fixture, tok string) error { _, err := f.Redeem(f.t.Context(), app, ledger.NewSeed(), tok, "shop"); return err }, time.Hour, false},
+		{"redeemed before the faults", func(f *fixture, tok string) error {
+			_, err := f.Redeem(f.t.Context(), app, ledger.NewSeed(), tok, "shop")
+			return err
+		}, time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newDesk(t)
