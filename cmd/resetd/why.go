@@ -155,7 +155,13 @@ func (p *printer) printCase(c diag.Case) {
 	if c.Reset != "" {
 		fmt.Fprintln(p.w)
 		p.text("", "Reset:         "+string(c.Reset))
-		p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
+		switch help := diag.CanHelp(c); {
+		case help.Impossible:
+		case help.Helps == diag.HelpsYes || help.Helps == diag.HelpsOnce || help.Helps == diag.HelpsAskAPerson:
+			p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
+		default:
+			p.text("", "Send it all the same: resetd resend "+string(c.Reset)+" -force -reason …")
+		}
 	} else if v.Resend.Helps == diag.HelpsYes {
 		fmt.Fprintln(p.w)
 		p.text("", "Start one: resetd request LOGIN -realm "+cmp.Or(c.Realm, "REALM"))
