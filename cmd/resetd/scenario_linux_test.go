@@ -4,6 +4,7 @@ import (
 	"context"
 	bytes8 "encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"os"
@@ -115,7 +116,18 @@ func (h *realHouse) redis(lib string) {
 	dir := h.t.TempDir()
 	h.clock = filepath.Join(dir, "clock")
 	h.set(0)
-	h.redisAt = freePort(h.t)
+	// A free port may be taken by somebody else before the server has it; then the next one will do.
+	for range 10 {
+		h.redisAt = freePort(h.t)
+		if h.serveRedis(lib, dir) {
+			return
+		}
+	}
+	h.t.Fatal("redis-server does not come up")
+}
+
+// serveRedis says whether the server that it starts answers; one that ended, for want of its port, does not.
+func (h *realHouse) serveRedis(lib, dir string) bool {
 	_, port, _ := strings.Cut(h.redisAt, ":")
 	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
 	cmd.Env = append(os.Environ(), "LD_PRELOAD="+lib, "CLOCK_FILE="+h.clock)
@@ -123,14 +135,28 @@ func (h *realHouse) redis(lib string) {
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	h.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	rdb, err := store.Open("redis://" + h.redisAt + "/0")
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { rdb.Close() })
 	h.store = store.New(rdb, store.Options{})
-	h.until("Redis answers", func() bool { return h.store.Ping(h.t.Context()) == nil })
+	up := false
+	h.until("Redis answers or ends", func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+		}
+		// The process id tells this server from another that has taken the port.
+		info, err := rdb.Info(h.t.Context(), "server").Result()
+		up = err == nil && strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", cmd.Process.Pid))
+		return up
+	})
+	return up
 }
 
 // set moves the clock of Redis. Eight bytes are written at once: nobody sees half of them.
