@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/internal/sim/freeport"
 )
 
 // The tests of this file's kind run the real binary, with the real Redis, over loopback.
@@ -184,12 +184,11 @@ func (p *process) listening(part string) string {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Pick()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // installation is a configuration in a folder of its own.

@@ -23,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/resetd/resetd/internal/sim/freeport"
 )
 
 // The one who may log in, and the password.
@@ -208,10 +210,10 @@ func (d *Dovecot) box() string { return filepath.Join(d.dir, "mail", User) }
 
 func (d *Dovecot) configure() error {
 	var err error
-	if d.port, err = freePort(); err != nil {
+	if d.port, err = freeport.Pick(); err != nil {
 		return err
 	}
-	if d.tls, err = freePort(); err != nil {
+	if d.tls, err = freeport.Pick(); err != nil {
 		return err
 	}
 	if err := d.makeCertificate(); err != nil {
@@ -274,15 +276,6 @@ namespace inbox {
   inbox = yes
 }
 `, d.dir, mailUser, d.port, d.tls, Password)), 0o644)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (d *Dovecot) makeCertificate() error {

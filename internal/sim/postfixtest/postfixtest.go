@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/resetd/resetd/internal/sim/freeport"
 )
 
 // Options is what a test wants of its Postfix. The zero value relays nothing and knows no mailbox.
@@ -69,7 +71,7 @@ func Start(t testing.TB, o Options) *Postfix {
 	})
 	// A free port may be taken by somebody else before Postfix has it; then the next one will do.
 	for range 5 {
-		if p.port, err = freePort(); err != nil {
+		if p.port, err = freeport.Pick(); err != nil {
 			break
 		}
 		if err = p.configure(); err != nil {
@@ -100,15 +102,6 @@ func need(t testing.TB) {
 		t.Fatal("postfixtest: " + missing)
 	}
 	t.Skip(missing)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Addr is the host:port where it takes mail, in the clear and without login.
