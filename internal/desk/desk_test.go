@@ -604,3 +604,15 @@ func TestLimitedKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A mail whose last try ended without an answer has nothing booked: cancelling it says so, and changes nothing.
+func TestCancelWhatRestsAmbiguous(t *testing.T) {
+	f := newDesk(t)
+	id := f.ask("jo@a.example")
+	f.play(id, ledger.Ambiguous, nil)
+	_, err := f.Cancel(t.Context(), admin, id, "not needed")
+	var bad *desk.Bad
+	if !errors.As(err, &bad) || bad.Code != "not_cancellable" || !strings.Contains(bad.Detail, "ambiguous") {
+		t.Errorf("%v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -174,7 +175,7 @@ func (d *Desk) Report(ctx context.Context, a Actor, seed ledger.Seed, r Reported
 	}
 	now := d.now()
 	switch {
-	case !contains(ReportKinds, r.Kind):
+	case !slices.Contains(ReportKinds, r.Kind):
 		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`kind` is none of " + strings.Join(ReportKinds, ", ") + "."})
 	case len(r.Detail) > MaxReason || control(r.Detail):
 		return d.denyFirst(a, DoReport, &Bad{Code: "bad_request", Detail: "`detail` is longer than 500 bytes or has control characters."})
@@ -231,13 +232,4 @@ func (d *Desk) replaceTokens(ctx context.Context, l store.LedgerID, r *realm.Rea
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -73,7 +73,8 @@ func (d *Desk) repeatable(ctx context.Context, at store.Place, r *ledger.Reset) 
 func withdrawals(r *ledger.Reset, now time.Time, a Actor, reason string) []ledger.Fact {
 	var out []ledger.Fact
 	for _, m := range r.Messages {
-		if m.State == ledger.Waiting || m.State == ledger.Unsure {
+		// One whose tries ended without an answer has nothing booked to take back.
+		if m.State == ledger.Waiting || m.State == ledger.Unsure && !m.NextAt.IsZero() {
 			out = append(out, ledger.Fact{ID: ledger.NewEventID(), At: now, Event: ledger.Cancelled, Reset: r.ID, Message: m.ID, By: a.Name, Role: string(a.Role), Reason: reason})
 		}
 	}

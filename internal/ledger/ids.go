@@ -97,11 +97,6 @@ func Raw(id string) ([rawLen]byte, error) {
 // ResetIDFromRaw is the reverse of Raw.
 func ResetIDFromRaw(raw [rawLen]byte) ResetID { return ResetID("rst_" + text.EncodeToString(raw[:])) }
 
-// MessageIDFromRaw is the reverse of Raw.
-func MessageIDFromRaw(raw [rawLen]byte) MessageID {
-	return MessageID("msg_" + text.EncodeToString(raw[:]))
-}
-
 // Partition says where an id's ledger lies; an id that is none gives ErrBadID.
 func Partition(id string) (int, error) {
 	raw, err := Raw(id)
