@@ -160,7 +160,7 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 	case ledger.Postponed, ledger.Paused, ledger.Resumed:
 		f.Delay = &ledger.Delay{Why: a.take(), Detail: a.take(), Next: mustMoment(a.pair["next"]), Route: a.pair["route"], Count: number(a.pair["n"]), Limit: a.pair["limit"]}
 	case ledger.Composed:
-		f.Composition = &ledger.Composition{MessageID: a.pair["id"], From: a.pair["from"]}
+		f.Composition = &ledger.Composition{MessageID: a.pair["id"], From: a.pair["from"], LinkHost: a.pair["links"]}
 		if s := a.pair["selectors"]; s != "" {
 			f.Composition.Selectors = strings.Split(s, ",")
 		}
@@ -207,9 +207,10 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 	return f, nil
 }
 
-// readAttempt: OUTCOME [STAGE] [HOST] [CODE] [ENHANCED] ['text'] [smart] [try=] [route=] [queue=] [next=]. The text is the last word.
+// readAttempt: OUTCOME [STAGE] [HOST] [CODE] [ENHANCED] ['text'] [smart] [try=] [route=] [queue=] [next=] [ip=] [local=] [helo=] [tls=]. The text is the last word.
 func readAttempt(a *args) *ledger.Attempt {
-	t := &ledger.Attempt{Smart: a.flag("smart"), Try: max(1, number(a.pair["try"])), Route: a.pair["route"], QueueID: a.pair["queue"], Next: mustMoment(a.pair["next"])}
+	t := &ledger.Attempt{Smart: a.flag("smart"), Try: max(1, number(a.pair["try"])), Route: a.pair["route"], QueueID: a.pair["queue"],
+		Local: a.pair["local"], HELO: a.pair["helo"], TLS: a.pair["tls"], IP: a.pair["ip"], Next: mustMoment(a.pair["next"])}
 	t.Outcome = ledger.Outcome(a.take())
 	for len(a.plain) > 0 {
 		w := a.take()

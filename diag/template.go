@@ -102,12 +102,15 @@ const maxQuote = 200
 
 // quote makes a stranger's words fit for a sentence: one line, no control or invisible characters, no link, a bounded length. The
 // link would be the secret of the mail that the host has just read.
-func quote(s string) string {
-	if len(s) > 4*maxQuote {
-		s = s[:4*maxQuote]
+func quote(s string) string { return quoteUpTo(s, maxQuote) }
+
+// quoteUpTo is quote with a bound of its own, in bytes.
+func quoteUpTo(s string, most int) string {
+	if len(s) > 4*most {
+		s = s[:4*most]
 	}
 	s = strings.TrimRight(s, ". ") // a sentence of ours goes on after it
-	if plain(s) {
+	if len(s) <= most && plain(s) {
 		return s
 	}
 	var words []string
@@ -126,8 +129,8 @@ func quote(s string) string {
 		}
 	}
 	s = strings.Join(words, " ")
-	if len(s) > maxQuote {
-		cut := maxQuote
+	if len(s) > most {
+		cut := most
 		for cut > 0 && !utf8.RuneStart(s[cut]) {
 			cut--
 		}
@@ -136,9 +139,9 @@ func quote(s string) string {
 	return s
 }
 
-// plain tells a text that quote leaves as it is: short printable ASCII without a link, its words apart by one space.
+// plain tells a text that quote leaves as it is, if it is short: printable ASCII without a link, its words apart by one space.
 func plain(s string) bool {
-	if len(s) > maxQuote || strings.Contains(s, "/r/") {
+	if strings.Contains(s, "/r/") {
 		return false
 	}
 	space := true

@@ -62,7 +62,10 @@ func span(d time.Duration) string {
 }
 
 // replyText is what a host or the network said, with its code in front unless the text has it already; "" for nothing.
-func replyText(a *ledger.Attempt) string {
+func replyText(a *ledger.Attempt) string { return quote(replyWords(a)) }
+
+// replyWords is replyText as it came.
+func replyWords(a *ledger.Attempt) string {
 	var b strings.Builder
 	if a.Code > 0 && !strings.HasPrefix(a.Text, strconv.Itoa(a.Code)) {
 		b.WriteString(strconv.Itoa(a.Code) + " ")
@@ -71,7 +74,7 @@ func replyText(a *ledger.Attempt) string {
 		b.WriteString(a.Enhanced + " ")
 	}
 	b.WriteString(a.Text)
-	return quote(b.String())
+	return b.String()
 }
 
 // domainOf is the part of an address behind its last @, in lower case; "" for none.

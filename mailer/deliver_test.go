@@ -16,7 +16,7 @@ func TestDeliverAccepted(t *testing.T) {
 		t.Fatalf("%s\n%+v", got, as)
 	}
 	a := as[0]
-	if a.QueueID != "4XyZ1" || a.Text != "Ok: queued as 4XyZ1" || !a.Smart || a.IP != "127.0.0.1" || a.Route != "relay" || a.Began.IsZero() {
+	if a.QueueID != "4XyZ1" || a.Text != "Ok: queued as 4XyZ1" || !a.Smart || a.IP != "127.0.0.1" || a.Local != "127.0.0.1" || a.HELO != "mail.example" || a.Route != "relay" || a.Began.IsZero() {
 		t.Errorf("%+v", a)
 	}
 	want := []string{"EHLO mail.example",

@@ -64,7 +64,7 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 		text, err = g.transact(s)
 	}
 	held := uncut() // false: the cut came, or comes this very moment; the connection is of no further use
-	a.Stage, a.TLS = s.stage, s.tls
+	a.Stage, a.TLS, a.Local, a.HELO = s.stage, s.tls, s.local, s.helo
 	next := g.judge(&a, s, text, err)
 	a.Millis = time.Since(began).Milliseconds()
 	// A kept connection dies quietly, and is found dead at the next command. The host has no mail yet: ask it again.

@@ -47,6 +47,8 @@ type session struct {
 	w      *wire
 	top    *speech
 	client *smtp.Client
+	local  string // our address of the connection
+	helo   string // the name that was said in EHLO; "" = none yet
 	tls    string // "TLS 1.3"; "" = in clear
 	stage  string
 	mails  int // taken by the host over this connection
@@ -62,7 +64,11 @@ func dial(ctx context.Context, limits Limits, t target, port string) (*session, 
 	}
 	w := &wire{Conn: conn, limits: limits}
 	w.begin()
-	return &session{w: w, stage: stageDial}, nil
+	s := &session{w: w, stage: stageDial}
+	if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		s.local = tcp.AddrPort().Addr().Unmap().WithZone("").String()
+	}
+	return s, nil
 }
 
 // greet brings a fresh connection to the point where MAIL may be said: banner, EHLO, TLS, AUTH. With clear, TLS is left out.
@@ -112,7 +118,7 @@ func (s *session) hello(name, stage string) error {
 		s.w.stage(s.w.limits.Command)
 	}
 	s.top.onWrite = func() {
-		s.stage = stageEhlo
+		s.stage, s.helo = stageEhlo, name
 		s.w.stage(s.w.limits.Command)
 	}
 	s.client = smtp.NewClient(s.top)

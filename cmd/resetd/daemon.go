@@ -110,7 +110,7 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	if d.desk.Outside = p.outside; p.outside.Prober != nil {
 		p.outside.Prober.ReturnPath = probePath(d.paths)
 	}
-	d.desk.Us.Bounces = p.bounceAt
+	d.desk.Us.Bounces, d.desk.ReturnPath = p.bounceAt, d.paths.ReturnPath
 	if p.bounceListen != nil {
 		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep}
 	}

@@ -30,7 +30,9 @@ type Desk struct {
 	Since   time.Time     // when this installation's records begin
 	Wakes   time.Duration // how long a due message normally waits to be taken; 0 = 15 s
 	Outside Outside       // what may be asked of the world
-	Us      diag.Us       // who we are to other hosts, for evidence packets
+	Us      diag.Us       // who we are to other hosts, for evidence packets: HELO and Bounces; the rest follows from each mail
+	// ReturnPath gives the envelope sender of a mail; nil = not known here.
+	ReturnPath func(ledger.MessageID) string
 	// AccountLimit is the throttle of an account, which a worker applies; here it only says where a flood for one login begins.
 	AccountLimit store.Limit
 	LookupLimit  time.Duration // how long a directory may take while a person waits; 0 = 3 s

@@ -113,24 +113,6 @@ func TestResendAll(t *testing.T) {
 	}
 }
 
-// The packet tells what the host said, and is for support and admin.
-func TestPacketOfAReset(t *testing.T) {
-	f := newDesk(t)
-	id := f.ask("jo@a.example")
-	var bad *desk.Bad
-	if _, err := f.Packet(t.Context(), support, id); !errors.As(err, &bad) || bad.Code != "no_packet" {
-		t.Errorf("of a mail that was never offered: %v", err)
-	}
-	tok := f.play(id, ledger.Accepted, func(a *ledger.Attempt) { a.QueueID = "4Fx1" })
-	text, err := f.Packet(t.Context(), support, id)
-	if err != nil || !strings.Contains(text, "4Fx1") || !strings.Contains(text, "mx.a.example") || strings.Contains(text, tok) {
-		t.Errorf("%s %v", text, err)
-	}
-	if _, err := f.Packet(t.Context(), ops, id); !errors.Is(err, desk.ErrForbidden) {
-		t.Errorf("by ops: %v", err)
-	}
-}
-
 // A reset's first visit is counted for the provider whose host took the mail, later ones are not.
 func TestFirstVisitIsCounted(t *testing.T) {
 	f := newDesk(t)

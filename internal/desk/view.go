@@ -32,6 +32,8 @@ type AttemptView struct {
 	At       time.Time      `json:"at"`
 	Host     string         `json:"host"`
 	IP       string         `json:"ip"`
+	LocalIP  string         `json:"local_ip,omitempty"` // ours, as seen from here; behind a NAT the host saw another
+	HELO     string         `json:"helo,omitempty"`
 	TLS      string         `json:"tls"`
 	Stage    string         `json:"stage"`
 	Code     int            `json:"code"`
@@ -67,7 +69,7 @@ func (d *Desk) Reset(ctx context.Context, a Actor, id ledger.ResetID) (ResetView
 		mv := MessageView{Message: m.ID, Route: m.Route, State: m.State, NextAt: m.NextAt, Attempts: []AttemptView{}}
 		for _, f := range m.Attempts {
 			if t := f.Attempt; t != nil {
-				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, TLS: t.TLS, Stage: t.Stage, Code: t.Code,
+				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, LocalIP: t.Local, HELO: t.HELO, TLS: t.TLS, Stage: t.Stage, Code: t.Code,
 					Enhanced: t.Enhanced, Text: t.Text, QueueID: t.QueueID, Outcome: t.Outcome, Millis: t.Millis})
 			}
 		}

@@ -185,6 +185,8 @@ type Attempt struct {
 	Smart    bool      `json:"sm,omitempty"` // the host is our own relay, not the recipient's
 	Host     string    `json:"h,omitempty"`
 	IP       string    `json:"ip,omitempty"`
+	Local    string    `json:"lo,omitempty"`  // our address of the connection, as seen from here: behind a NAT the host saw another
+	HELO     string    `json:"he,omitempty"`  // the name that we greeted with; "" = no greeting was said
 	TLS      string    `json:"tls,omitempty"` // "TLS 1.3", "" = in clear
 	Stage    string    `json:"st,omitempty"`  // dns, dial, banner, ehlo, starttls, auth, mail, rcpt, data, dot: the last one begun
 	Code     int       `json:"c,omitempty"`   // 0 = no reply
