@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -178,39 +179,11 @@ func addresses(ctx context.Context, res Resolver, host string) ([]netip.Addr, *n
 }
 
 func onlyPublic(host string, ips []netip.Addr) ([]netip.Addr, *noWay) {
-	public := slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return !Public(ip) })
+	public := slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool { return !dnscheck.IsPublic(ip) })
 	if len(public) == 0 {
 		return nil, &noWay{outcome: ledger.Blocked, host: host, ip: ips[0].String(), text: "the mail host's address is not a public one"}
 	}
 	return public, nil
-}
-
-// Public says whether an address is one that a stranger's DNS may lead us to: not loopback, private, link-local, multicast, shared
-// (RFC 6598), reserved, nor an IPv6 form that carries such an IPv4 address.
-func Public(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return false
-	}
-	if ip.Is4() {
-		b := ip.As4()
-		return !(b[0] == 0 || b[0] >= 240 || b[0] == 100 && b[1]&0xc0 == 64 || b[0] == 192 && b[1] == 0 && b[2] == 0 ||
-			b[0] == 198 && b[1]&0xfe == 18)
-	}
-	b := ip.As16()
-	switch {
-	case b[0] == 0 && b[1] == 0: // ::/16, IPv4-compatible and the like
-		return false
-	case b[0] == 0x00 && b[1] == 0x64 && b[2] == 0xff && b[3] == 0x9b: // NAT64
-		return Public(netip.AddrFrom4([4]byte(b[12:16])))
-	case b[0] == 0x20 && b[1] == 0x02: // 6to4
-		return Public(netip.AddrFrom4([4]byte(b[2:6])))
-	case b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0: // Teredo
-		return false
-	case b[0] == 0xfe && b[1]&0xc0 == 0xc0: // site-local, deprecated
-		return false
-	}
-	return true
 }
 
 // oneOfEach keeps the resolver's first address and the first of the other family.

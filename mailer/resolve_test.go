@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -37,8 +38,8 @@ func TestTargets(t *testing.T) {
 		want  string // "host ip, …" or "outcome: text"
 	}{
 		{"by preference", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "b.example")},
-			ip: map[string][]string{"b.example": {"192.0.2.2"}, "a.example": {"192.0.2.1"}}}, "a.example 192.0.2.1, b.example 192.0.2.2"},
-		{"no MX", public, zone{ip: map[string][]string{"d.example": {"2001:db8::1", "192.0.2.1"}}}, "d.example 2001:db8::1, d.example 192.0.2.1"},
+			ip: map[string][]string{"b.example": {"9.9.9.2"}, "a.example": {"9.9.9.1"}}}, "a.example 9.9.9.1, b.example 9.9.9.2"},
+		{"no MX", public, zone{ip: map[string][]string{"d.example": {"2620:fe::1", "9.9.9.1"}}}, "d.example 2620:fe::1, d.example 9.9.9.1"},
 		{"null MX", public, zone{mx: map[string][]*net.MX{"d.example": {{Host: "."}}}}, "no_host: the domain accepts no mail (null MX, RFC 7505)"},
 		{"no such domain", public, zone{}, "no_host: the name has no address, or does not exist"},
 		{"MX without address", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example")}}, "no_host: the name has no address, or does not exist"},
@@ -47,21 +48,21 @@ func TestTargets(t *testing.T) {
 		{"one of two hosts unknown today", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "b.example")},
 			fail: map[string]error{"b.example": servfail}}, "no_dns: address: server misbehaving"},
 		{"one of two hosts gone", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "b.example")},
-			ip: map[string][]string{"b.example": {"192.0.2.2"}}}, "b.example 192.0.2.2"},
+			ip: map[string][]string{"b.example": {"9.9.9.2"}}}, "b.example 9.9.9.2"},
 		{"we are the best", public, zone{mx: map[string][]*net.MX{"d.example": mx("us.example", "b.example")},
-			ip: map[string][]string{"b.example": {"192.0.2.2"}}}, "no_host: the domain's best mail host is ourselves: the mail would loop"},
+			ip: map[string][]string{"b.example": {"9.9.9.2"}}}, "no_host: the domain's best mail host is ourselves: the mail would loop"},
 		{"we are the second", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "us.example", "c.example")},
-			ip: map[string][]string{"a.example": {"192.0.2.1"}, "c.example": {"192.0.2.3"}}}, "a.example 192.0.2.1"},
+			ip: map[string][]string{"a.example": {"9.9.9.1"}, "c.example": {"9.9.9.3"}}}, "a.example 9.9.9.1"},
 		{"loopback", public, zone{ip: map[string][]string{"d.example": {"127.0.0.1"}}}, "blocked: the mail host's address is not a public one"},
 		{"loopback behind IPv6", public, zone{ip: map[string][]string{"d.example": {"::ffff:10.0.0.1"}}}, "blocked: the mail host's address is not a public one"},
-		{"one of two is private", public, zone{ip: map[string][]string{"d.example": {"10.0.0.1", "192.0.2.1"}}}, "d.example 192.0.2.1"},
+		{"one of two is private", public, zone{ip: map[string][]string{"d.example": {"10.0.0.1", "9.9.9.1"}}}, "d.example 9.9.9.1"},
 		{"private allowed", Route{MX: true, AllowPrivate: true}, zone{ip: map[string][]string{"d.example": {"127.0.0.1"}}}, "d.example 127.0.0.1"},
 		{"many addresses of several hosts", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "b.example")},
-			ip: map[string][]string{"a.example": {"2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1"}, "b.example": {"192.0.2.2"}}},
-			"a.example 2001:db8::1, a.example 192.0.2.1, b.example 192.0.2.2"},
+			ip: map[string][]string{"a.example": {"2620:fe::1", "2620:fe::2", "2620:fe::3", "9.9.9.1"}, "b.example": {"9.9.9.2"}}},
+			"a.example 2620:fe::1, a.example 9.9.9.1, b.example 9.9.9.2"},
 		{"one address twice", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "b.example")},
-			ip: map[string][]string{"a.example": {"192.0.2.1"}, "b.example": {"192.0.2.1"}}}, "a.example 192.0.2.1"},
-		{"thirty hosts", public, zone{mx: map[string][]*net.MX{"d.example": many}, ip: map[string][]string{"m20.example": {"192.0.2.1"}}},
+			ip: map[string][]string{"a.example": {"9.9.9.1"}, "b.example": {"9.9.9.1"}}}, "a.example 9.9.9.1"},
+		{"thirty hosts", public, zone{mx: map[string][]*net.MX{"d.example": many}, ip: map[string][]string{"m20.example": {"9.9.9.1"}}},
 			"no_host: the name has no address, or does not exist"},
 		{"relay by name", Route{Smarthost: "relay.example:587"}, zone{ip: map[string][]string{"relay.example": {"127.0.0.1"}}}, "relay.example 127.0.0.1"},
 		{"relay by address", Route{Smarthost: "[::1]:587"}, zone{}, "::1 ::1"},
@@ -88,7 +89,7 @@ func TestTargets(t *testing.T) {
 // Hosts of one preference share the load.
 func TestEqualPreferenceIsShuffled(t *testing.T) {
 	z := zone{mx: map[string][]*net.MX{"d.example": {{Host: "a.example.", Pref: 10}, {Host: "b.example.", Pref: 10}, {Host: "z.example.", Pref: 5}}},
-		ip: map[string][]string{"a.example": {"192.0.2.1"}, "b.example": {"192.0.2.2"}, "z.example": {"192.0.2.9"}}}
+		ip: map[string][]string{"a.example": {"9.9.9.1"}, "b.example": {"9.9.9.2"}, "z.example": {"9.9.9.9"}}}
 	first := map[string]bool{}
 	for range 200 {
 		list, _ := targets(t.Context(), z, Route{MX: true}, "d.example", 5)
@@ -105,17 +106,27 @@ func TestEqualPreferenceIsShuffled(t *testing.T) {
 	}
 }
 
-func TestPublic(t *testing.T) {
-	for _, s := range []string{"127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255",
-		"240.0.0.1", "198.18.0.1", "192.0.0.8", "::1", "::", "::ffff:127.0.0.1", "::127.0.0.1", "fe80::1", "fc00::1", "fec0::1", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1"} {
-		if Public(mustIP(s)) {
-			t.Errorf("%s counts as public", s)
+// A stranger's MX leads no mail into our own networks.
+func TestDeliverStaysOutside(t *testing.T) {
+	text, err := os.ReadFile("../diag/dnscheck/testdata/addresses.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0] != "inside" {
+			continue
+		}
+		n++
+		z := zone{mx: map[string][]*net.MX{"shop.example": {{Host: "mx.shop.example.", Pref: 10}}}, ip: map[string][]string{"mx.shop.example": {f[1]}}}
+		as := deliverer(t, z).Deliver(t.Context(), Route{Name: "mx", MX: true}, testEnvelope(), []byte(testMail))
+		if len(as) != 1 || as[0].Outcome != ledger.Blocked || as[0].Stage != "dns" {
+			t.Errorf("%s: %s", f[1], summary(as))
 		}
 	}
-	for _, s := range []string{"192.0.2.1", "8.8.8.8", "2001:db8::1", "2606:4700::1", "64:ff9b::808:808", "100.128.0.1", "172.32.0.1"} {
-		if !Public(mustIP(s)) {
-			t.Errorf("%s does not", s)
-		}
+	if n == 0 {
+		t.Fatal("the table is empty")
 	}
 }
 

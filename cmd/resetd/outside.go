@@ -45,6 +45,7 @@ func dnsOf(cfg *config.Config) (dnscheck.Deps, error) {
 	if err != nil {
 		return dnscheck.Deps{}, err
 	}
+	dns.TrustAD = cfg.DNS.TrustAD
 	d := dnscheck.Dialer{DNS: dns}
 	if cfg.SMTP.AllowPrivateAddresses {
 		d.Allow = func(netip.AddrPort) bool { return true }

@@ -59,7 +59,7 @@ type Answer struct {
 	Records []dns.RR // of the type asked; nil unless Found
 	Aliases []string // the CNAME chain from Name on, Name not included
 	// AD: the resolver vouches for DNSSEC, for every step of the chain (RFC 6840 section 5.7). Nobody vouches for the way
-	// from the resolver to us, so it means something only with a resolver on this machine or a network that we trust.
+	// from the resolver to us, so it is set only where the resolver is on this machine or Resolver.TrustAD says that the way is safe.
 	AD      bool
 	TTL     time.Duration // the least of the records and aliases; 0 unless Found
 	Queries int           // messages that got an answer or a time-out, retries included

@@ -111,6 +111,12 @@ func (d Dialer) allowed(to netip.AddrPort) bool {
 	return IsPublic(to.Addr()) || d.Allow != nil && d.Allow(to)
 }
 
+// PublicOnly is a Control of a [net.Dialer] that refuses every address which is none of the Internet's. It sees the address that the
+// kernel is about to connect to, after DNS: a name that is answered differently the second time gains nothing.
+func PublicOnly(network, addr string, c syscall.RawConn) error {
+	return Dialer{}.control(context.Background(), network, addr, c)
+}
+
 // control looks once more at what the kernel is about to connect to.
 func (d Dialer) control(_ context.Context, _, addr string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(addr)

@@ -4,28 +4,70 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 )
 
+// table reads testdata/addresses.txt: the addresses of the Internet, and those inside.
+func table(t *testing.T) (public, inside []netip.Addr) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/addresses.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		switch f := strings.Fields(line); {
+		case len(f) == 0 || f[0] == "#":
+		case f[0] == "public":
+			public = append(public, netip.MustParseAddr(f[1]))
+		case f[0] == "inside":
+			inside = append(inside, netip.MustParseAddr(f[1]))
+		default:
+			t.Fatalf("a line of the table is none: %q", line)
+		}
+	}
+	if len(public) == 0 || len(inside) == 0 {
+		t.Fatal("the table is empty")
+	}
+	return public, inside
+}
+
 func TestIsPublic(t *testing.T) {
-	for _, s := range []string{"8.8.8.8", "2a00:1450::1", "64:ff9b::8.8.8.8", "2002:808:808::1", "::ffff:8.8.8.8", "100.63.255.255", "172.32.0.1", "193.0.0.1"} {
-		if !IsPublic(netip.MustParseAddr(s)) {
-			t.Errorf("%s is public", s)
+	public, inside := table(t)
+	for _, ip := range public {
+		if !IsPublic(ip) {
+			t.Errorf("%s is public", ip)
 		}
 	}
-	for _, s := range []string{
-		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1",
-		"192.0.2.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-		"::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
-		"2002:7f00:1::1", "2002:a00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd12::1", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
-	} {
-		if IsPublic(netip.MustParseAddr(s)) {
-			t.Errorf("%s is not public", s)
+	for _, ip := range append(inside, netip.Addr{}, netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("2a00:1450::1%eth0")) {
+		if IsPublic(ip) {
+			t.Errorf("%s is not public", ip)
 		}
 	}
-	if IsPublic(netip.Addr{}) {
-		t.Error("no address is public")
+}
+
+// The fetch of an MTA-STS policy goes nowhere inside, whether DNS says so at the first look or at a second one, or a URL names the address.
+func TestPolicyFetchStaysOutside(t *testing.T) {
+	_, inside := table(t)
+	for _, ip := range inside {
+		kind := "A"
+		if ip.Is6() {
+			kind = "AAAA"
+		}
+		z := newZone(t, "mta-sts.d.example. "+kind+" "+ip.String())
+		client := PolicyClient(Dialer{DNS: z})
+		for _, host := range []string{"mta-sts.d.example", "[" + ip.String() + "]"} {
+			if ip.Is4() {
+				host = strings.Trim(host, "[]")
+			}
+			if res, err := client.Get("https://" + host + "/.well-known/mta-sts.txt"); !errors.Is(err, ErrNotPublic) {
+				t.Errorf("%s as %s: %v, %v", ip, host, res, err)
+			}
+		}
+		if err := PublicOnly("tcp", netip.AddrPortFrom(ip, 443).String(), nil); !errors.Is(err, ErrNotPublic) {
+			t.Errorf("%s as the kernel sees it: %v", ip, err)
+		}
 	}
 }
 

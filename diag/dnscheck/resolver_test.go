@@ -272,3 +272,12 @@ func BenchmarkLookup(b *testing.B) {
 		}
 	}
 }
+
+// What is said of DNSSEC counts from this machine, or where the configuration says that the way is safe.
+func TestOnLoopback(t *testing.T) {
+	for servers, want := range map[string]bool{"127.0.0.1:53": true, "[::1]:53": true, "127.0.0.53:53": true, "9.9.9.9:53": false, "127.0.0.1:53 9.9.9.9:53": false, "localhost:53": false, "192.168.1.1:53": false} {
+		if onLoopback(strings.Fields(servers)) != want {
+			t.Errorf("%s: %v", servers, !want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/realm"
 )
 
@@ -207,7 +208,7 @@ func (k *checker) httpDirectory(path string, d *Directory) realm.Directory {
 	}
 	allow := k.c.SMTP.AllowPrivateAddresses
 	ip, err := netip.ParseAddr(u.Hostname())
-	if !allow && (isLoopback(u.Hostname()) || err == nil && !realm.Public(ip)) {
+	if !allow && (isLoopback(u.Hostname()) || err == nil && !dnscheck.IsPublic(ip.WithZone(""))) {
 		k.bad(path+".url", "the directory is at a loopback or private address, where nothing is asked unless [smtp] allow_private_addresses is true", "allow_private_addresses = true, or a directory with a public address")
 	}
 	o := realm.HTTPOptions{AllowPrivate: allow, Bearer: string(d.Bearer)}

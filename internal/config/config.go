@@ -119,6 +119,8 @@ type SMTP struct {
 type DNS struct {
 	// Resolver to ask, host:port; "" asks the system's. Default: "".
 	Resolver string `toml:"resolver"`
+	// Whether a resolver that is not on this machine is believed when it says that it has validated DNSSEC (the AD bit), as DANE needs; only over a network that nobody else can speak on. One on loopback always is. Default: false.
+	TrustAD bool `toml:"trust_ad"`
 }
 
 // Route is a way out for mail: a relay (smarthost), or straight to the recipient's MX.

@@ -11,10 +11,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/resetd/resetd/diag/dnscheck"
 )
 
 const (
@@ -44,13 +45,7 @@ func NewHTTP(url string, o HTTPOptions) *HTTP {
 	dialer := &net.Dialer{Timeout: httpTimeout, Resolver: o.Resolver}
 	if !o.AllowPrivate {
 		// The address that is dialled is checked, after DNS: a check of the name before it could be answered differently the second time.
-		dialer.Control = func(_, address string, _ syscall.RawConn) error {
-			ap, err := netip.ParseAddrPort(address)
-			if err != nil || !Public(ap.Addr()) {
-				return ErrPrivateAddress
-			}
-			return nil
-		}
+		dialer.Control = dnscheck.PublicOnly
 	}
 	h := &HTTP{url: url, bearer: o.Bearer, timeout: o.Timeout}
 	if h.timeout == 0 {
@@ -125,7 +120,7 @@ func (h *HTTP) transport(err error) *Unavailable {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
 	switch {
-	case errors.Is(err, ErrPrivateAddress):
+	case errors.Is(err, dnscheck.ErrNotPublic):
 		return unavailable(KindRefused, "its host name leads to "+ErrPrivateAddress.Error(), ErrPrivateAddress)
 	case errors.Is(err, context.Canceled):
 		return unavailable(KindSilent, "the look-up was ended from our side", context.Canceled)

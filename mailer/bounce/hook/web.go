@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
+
+	"github.com/resetd/resetd/diag/dnscheck"
 )
 
 // Limits on each request that SNS makes us send.
@@ -21,7 +24,7 @@ type web struct{ client http.Client }
 func newWeb(c *http.Client) *web {
 	if c == nil {
 		c = &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: webBytes,
+			Proxy: http.ProxyFromEnvironment, DialContext: dialWeb, DisableKeepAlives: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: webBytes,
 		}}
 	}
 	w := &web{*c}
@@ -31,13 +34,39 @@ func newWeb(c *http.Client) *web {
 	return w
 }
 
+// proxied is the context's key of the host and port of the proxy that a request goes through.
+type proxied struct{}
+
+// dialWeb connects to hosts on the Internet only, whatever DNS says of a name. The one exception is the proxy of our environment, which our
+// operator named: it may stand in a network of ours.
+func dialWeb(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: webTime, Control: dnscheck.PublicOnly}
+	if proxy, ok := ctx.Value(proxied{}).(string); ok && proxy == addr {
+		d.Control = nil
+	}
+	return d.DialContext(ctx, network, addr)
+}
+
+// withProxy remembers which proxy the environment names for a request, if any.
+func withProxy(req *http.Request) *http.Request {
+	u, err := http.ProxyFromEnvironment(req)
+	if err != nil || u == nil {
+		return req
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	}
+	return req.WithContext(context.WithValue(req.Context(), proxied{}, net.JoinHostPort(u.Hostname(), port)))
+}
+
 // get fetches a URL. The error names neither the URL nor what came back.
-func (w *web) get(ctx context.Context, url string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (w *web) get(ctx context.Context, at string) (status int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return 0, nil, errors.New("no URL")
 	}
-	resp, err := w.client.Do(req)
+	resp, err := w.client.Do(withProxy(req))
 	if err != nil {
 		return 0, nil, errors.New("no answer")
 	}
