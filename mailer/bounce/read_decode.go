@@ -35,8 +35,11 @@ func (w *walk) content(i int) string {
 	return p.text
 }
 
-// decodeBase64 ignores what is not in the alphabet and stops at padding or the first line that cannot be base64.
-func decodeBase64(s string) string {
+// decodeBase64 is base64Bytes as text, with LF line ends.
+func decodeBase64(s string) string { return normalize(base64Bytes(s)) }
+
+// base64Bytes ignores what is not in the alphabet and stops at padding or the first line that cannot be base64.
+func base64Bytes(s string) []byte {
 	clean := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -48,7 +51,7 @@ func decodeBase64(s string) string {
 		}
 	}
 	n, _ := base64.RawStdEncoding.Decode(clean, clean[:len(clean)-boolInt(len(clean)%4 == 1)])
-	return normalize(clean[:n])
+	return clean[:n]
 }
 
 func boolInt(b bool) int {
