@@ -3,6 +3,7 @@ package diag
 import (
 	"time"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 )
@@ -31,6 +32,7 @@ type Input struct {
 	Opens       map[string]Opens  // provider -> how many of its mails are opened; absent = too few are known
 	Events      map[string]Events // route name -> what its mail provider tells by a hook; absent = it is to tell nothing
 	Checks      []ledger.Fact     // what DNS said about our domains, whenever it changed (Checked facts), by time
+	Replies     *reply.Book       // what hosts' words mean; nil = the built-in rules
 	Retention   time.Duration     // how long facts are kept; zero = for ever
 	Since       time.Time         // when this installation's records begin; zero = not known
 }

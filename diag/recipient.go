@@ -51,7 +51,7 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	case ledger.Blocked:
 		return v.blocked(out, a)
 	}
-	r := reply.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
+	r := v.in.Replies.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
 	out.cause, out.conf = v.attribute(r, a)
 	out.cause, out.conf = v.nearer(m, out.cause, out.conf, a.Text)
 	if out.cause == "deferred.remote_down" {

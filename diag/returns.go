@@ -16,7 +16,7 @@ func (v *view) returned(m *ledger.Message, f ledger.Fact) []finding {
 	out.cause = r.Cause
 	reading := reply.Reading{}
 	if !exact(out.cause) && strings.TrimSpace(r.Status+r.Diagnostic) != "" {
-		reading = reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic})
+		reading = v.in.Replies.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic})
 		out.cause, out.conf = reading.Cause, confidenceOf(reading)
 	}
 	if other := v.forwardedTo(m, r); other != "" {
@@ -76,7 +76,7 @@ func (v *view) delayed(m *ledger.Message) []finding {
 	out := finding{cause: r.Cause, conf: Likely, rank: mail, facts: append(v.lastAccepted(m), f)}
 	out.vars = vars{"t": v.at(f.At), "host": or(r.RemoteHost, r.ReportedBy), "text": factText(f), "next": ""}
 	if !exact(out.cause) && r.Diagnostic != "" {
-		out.cause = reply.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic}).Cause
+		out.cause = v.in.Replies.Read(reply.Reply{Host: r.RemoteHost, Enhanced: r.Status, Text: r.Diagnostic}).Cause
 	}
 	if !exact(out.cause) || out.cause == "deferred.expired" {
 		out.cause = "deferred.other"

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -98,13 +99,13 @@ func CompareOpens(counts map[string]int64) map[string]Opens {
 	return out
 }
 
-// AttemptCause says what one dialogue failed of, as a verdict on it alone would; "" = it did not fail, or was only greylisted, which is how
+// AttemptCause says what one dialogue failed of, as a verdict on it alone would by replies (nil = the built-in rules); "" = it did not fail, or was only greylisted, which is how
 // strangers are greeted.
-func AttemptCause(a ledger.Attempt) string {
+func AttemptCause(replies *reply.Book, a ledger.Attempt) string {
 	if a.Outcome == ledger.Accepted || a.Outcome == ledger.Ambiguous || a.Outcome == "" || stopped(&a) {
 		return ""
 	}
-	v := &view{in: &Input{}, used: -1, outcome: -1, sentTo: map[ledger.MessageID]string{}}
+	v := &view{in: &Input{Replies: replies}, used: -1, outcome: -1, sentTo: map[ledger.MessageID]string{}}
 	found := v.read(&ledger.Message{State: ledger.Waiting}, ledger.Fact{Event: ledger.Attempted, Attempt: &a})
 	if len(found) == 0 || found[0].cause == "deferred.greylisted" {
 		return ""
@@ -112,12 +113,12 @@ func AttemptCause(a ledger.Attempt) string {
 	return found[0].cause
 }
 
-// ReturnCause says what a mail came back for; "" = it did not fail.
-func ReturnCause(r ledger.Return) string {
+// ReturnCause says what a mail came back for, by replies (nil = the built-in rules); "" = it did not fail.
+func ReturnCause(replies *reply.Book, r ledger.Return) string {
 	if r.Action != "failed" || !r.Matched {
 		return ""
 	}
-	v := &view{in: &Input{}, used: -1, outcome: -1, sentTo: map[ledger.MessageID]string{}}
+	v := &view{in: &Input{Replies: replies}, used: -1, outcome: -1, sentTo: map[ledger.MessageID]string{}}
 	found := v.returned(&ledger.Message{}, ledger.Fact{Event: ledger.Bounced, Return: &r})
 	if len(found) == 0 {
 		return "accepted.returned"

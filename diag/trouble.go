@@ -176,9 +176,9 @@ func IncidentOf(in Input, troubles []Trouble) *Incident {
 		one := Failing{At: f.At, Reset: f.Reset, Marks: marks}
 		switch {
 		case f.Event == ledger.Attempted && f.Attempt != nil:
-			one.Cause, one.Marks.Provider, one.Marks.Route = AttemptCause(*f.Attempt), ProviderOf(f.Attempt), f.Attempt.Route
+			one.Cause, one.Marks.Provider, one.Marks.Route = AttemptCause(in.Replies, *f.Attempt), ProviderOf(f.Attempt), f.Attempt.Route
 		case f.Event == ledger.Bounced && f.Return != nil:
-			one.Cause, one.Marks.Provider = ReturnCause(*f.Return), ProviderOf(&ledger.Attempt{Host: f.Return.RemoteHost})
+			one.Cause, one.Marks.Provider = ReturnCause(in.Replies, *f.Return), ProviderOf(&ledger.Attempt{Host: f.Return.RemoteHost})
 		case f.Event == ledger.Postponed && f.Delay != nil && f.Delay.Why == "directory_unavailable":
 			one.Cause = "account.directory_unavailable"
 		case f.Event == ledger.Failed && f.Failure != nil:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/resetd/resetd/diag/dnscheck"
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -75,6 +76,7 @@ type Prober struct {
 	AllowPrivate bool           // hosts may be on loopback, private and link-local addresses
 	Limits       Limits         // zero fields are shorter than for mail: a person waits
 	Hosts        int            // that are asked until one decides; 0 = 3
+	Replies      *reply.Book    // what a host's refusal means; nil = the built-in rules
 }
 
 // probeTime is how long a probe may take in all.

@@ -132,7 +132,7 @@ func (d *probeDialogue) judge(step string, a answered, err error, want int, good
 
 // means lets diag/reply say what a refusal means.
 func (d *probeDialogue) means(s ProbeStep) reply.Reading {
-	return reply.Read(reply.Reply{Text: s.Text, Code: s.Code, Enhanced: s.Enhanced, Host: d.host, Stage: s.Step})
+	return d.p.Replies.Read(reply.Reply{Text: s.Text, Code: s.Code, Enhanced: s.Enhanced, Host: d.host, Stage: s.Step})
 }
 
 func (d *probeDialogue) hello() bool {

@@ -35,7 +35,7 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		m := bounce.ReadBytes(raw)
+		m := w.reader.ReadBytes(raw)
 		facts = w.returned(ctx, j, m)
 		if err := w.layAside(ctx, c, m); err != nil {
 			return err

@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/sim"
+	"github.com/resetd/resetd/worker"
 )
 
 // comesBack puts a returned mail into the record as the receiver does, and waits until a worker has read it.
@@ -64,5 +66,25 @@ func TestReturnedMail(t *testing.T) {
 				t.Errorf("%s %+v, state %s", f.Event, f.Return, r.State)
 			}
 		})
+	}
+}
+
+// An operator's own rule reads what came back: a fault of the recipient's counts as one.
+func TestReturnedMailByOwnRules(t *testing.T) {
+	b := newBench(t, func(w *worker.Worker) {
+		var err error
+		if w.Replies, err = reply.With("rule zebra\n  says zebra crossing closed\n  reason user_unknown\n  proves It is gone.\n  source us\n  sample 550 zebra crossing closed\n"); err != nil {
+			t.Fatal(err)
+		}
+	}, jo())
+	b.world.Domain("there.example", b.world.Host("mx.there.example", sim.Accept()))
+	r := b.until(b.ask("jo@there.example", time.Now()), "sent", state(ledger.Sent))
+	r = b.comesBack(r, report("jo@there.example", "failed", "5.0.0", "smtp; 550 Zebra crossing closed"))
+	f := r.Facts[len(r.Facts)-1]
+	if f.Return == nil || f.Return.Reason != "user_unknown" || f.Return.Cause != "recipient.unknown_mailbox" || !f.Return.Permanent {
+		t.Errorf("%+v", f.Return)
+	}
+	if items, err := b.store.Tray(t.Context(), 0, 10); err != nil || len(items) != 0 {
+		t.Errorf("the tray holds %+v, %v", items, err)
 	}
 }

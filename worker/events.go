@@ -10,7 +10,6 @@ import (
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
-	"github.com/resetd/resetd/mailer/bounce"
 	"github.com/resetd/resetd/mailer/bounce/hook"
 )
 
@@ -32,7 +31,7 @@ func (w *Worker) digestUnit(ctx context.Context, c store.Claim) error {
 		return w.settle(ctx, c, store.Plan{})
 	}
 	if len(u.Mail) > 0 {
-		if err := w.unmatchedMail(ctx, ledger.ReturnID(c.ID), u.Source, bounce.ReadBytes(u.Mail)); err != nil {
+		if err := w.unmatchedMail(ctx, ledger.ReturnID(c.ID), u.Source, w.reader.ReadBytes(u.Mail)); err != nil {
 			return err
 		}
 		w.Log.Info().Str("return", c.ID).Str("source", u.Source).Msg("a report about no mail that we know lies in the tray")

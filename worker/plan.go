@@ -33,7 +33,7 @@ func (w *Worker) next(now time.Time, m *ledger.Message, last ledger.Attempt, unt
 		}
 	}
 	wait := w.gap(last.Try)
-	if r := reading(last); r.RetryAfter > 0 {
+	if r := w.reading(last); r.RetryAfter > 0 {
 		// A host that says when to come back is believed, and given a moment more.
 		wait = r.RetryAfter + r.RetryAfter/20 + time.Second
 	}
@@ -48,16 +48,16 @@ func capped(t, until time.Time) time.Time {
 }
 
 // reading is what a host's reply means.
-func reading(a ledger.Attempt) reply.Reading {
-	return reply.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
+func (w *Worker) reading(a ledger.Attempt) reply.Reading {
+	return w.Replies.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
 }
 
 // recipientFault says whether a final refusal is the recipient's: only that ever counts towards a suppression. A refusal of our sender,
 // our login, our content or our reputation says nothing about the address.
-func recipientFault(a ledger.Attempt) (reply.Reading, bool) {
+func (w *Worker) recipientFault(a ledger.Attempt) (reply.Reading, bool) {
 	if a.Outcome != ledger.Rejected || a.Code < 500 {
 		return reply.Reading{}, false
 	}
-	r := reading(a)
+	r := w.reading(a)
 	return r, r.Permanent && r.Reason.Class() == reply.Hard
 }

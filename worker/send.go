@@ -162,7 +162,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 
 // fault counts a final refusal against the recipient, where it is theirs, and gives the Suppressed fact when that was one too many.
 func (w *Worker) fault(ctx context.Context, j *job, g ledger.Generation, f ledger.Fact) (*ledger.Fact, error) {
-	r, theirs := recipientFault(*f.Attempt)
+	r, theirs := w.recipientFault(*f.Attempt)
 	if !theirs {
 		return nil, nil
 	}

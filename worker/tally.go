@@ -126,7 +126,7 @@ func domainOf(from string) string {
 // tallyAttempt counts the last dialogue of a try. A mail counts once in a slice; that it fails is noted each time.
 func (w *Worker) tallyAttempt(j *job, f ledger.Fact) {
 	a := *f.Attempt
-	m, cause := j.marks(diag.ProviderOf(&a), a.Route), diag.AttemptCause(a)
+	m, cause := j.marks(diag.ProviderOf(&a), a.Route), diag.AttemptCause(w.Replies, a)
 	again := false
 	for _, old := range j.msg.Attempts {
 		again = again || old.At.Truncate(diag.Slice).Equal(f.At.Truncate(diag.Slice))
@@ -165,7 +165,7 @@ func (w *Worker) tallyReturn(j *job, f ledger.Fact) {
 	if n := len(j.msg.Attempts); provider == "" && n > 0 {
 		provider = diag.ProviderOf(j.msg.Attempts[n-1].Attempt)
 	}
-	w.tallyFailure(j, f.At, j.marks(provider, j.msg.Route), diag.ReturnCause(*f.Return), said(0, f.Return.Status), false)
+	w.tallyFailure(j, f.At, j.marks(provider, j.msg.Route), diag.ReturnCause(w.Replies, *f.Return), said(0, f.Return.Status), false)
 }
 
 // said is a reply's codes; its words may hold an address.

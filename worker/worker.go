@@ -15,11 +15,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/resetd/resetd/diag/dnscheck"
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
+	"github.com/resetd/resetd/mailer/bounce"
 	"github.com/resetd/resetd/worker/task"
 )
 
@@ -42,6 +44,8 @@ type Worker struct {
 	Domains   []dnscheck.Question // our domains, and how each is meant to send
 	DNS       dnscheck.Deps       // whom the checks of these ask; nil DNS in it = they are not checked
 
+	Replies *reply.Book // what hosts' words mean; nil = the built-in rules
+
 	Retry        []time.Duration // gaps between attempts; the last repeats while the link lives
 	Merge        time.Duration   // a second ask within this uses the first mail; 0 = never merged
 	AccountLimit store.Limit
@@ -56,6 +60,7 @@ type Worker struct {
 	SeekKeys    time.Duration // how often the records of keys that were never seen are looked for; 0 = 1 min
 
 	client *task.Client
+	reader bounce.Reader // of returned mail, by Replies
 	tally  tally
 	dns    domains
 }
@@ -86,6 +91,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if w.SeekKeys == 0 {
 		w.SeekKeys = seekKeysAt
+	}
+	var err error
+	if w.reader, err = bounce.NewReader(w.Replies); err != nil {
+		return fmt.Errorf("worker: rules for replies: %w", err)
 	}
 	w.client = task.NewClient(w.Redis)
 	w.learnKeys(ctx)

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/api"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/ledger"
@@ -41,6 +42,7 @@ type parts struct {
 	templates map[string]*mailer.Templates
 	resolver  mailer.Resolver
 	outside   desk.Outside // its prober speaks with our return paths once the parts are joined
+	replies   *reply.Book  // what hosts' words mean; nil = the built-in rules
 	publicURL string
 	bounceAt  string // bounce domain
 
@@ -109,6 +111,9 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	d.desk = &desk.Desk{Store: p.store, Ringer: d.client, Tokens: d.tokens, Realms: p.realms, Bounces: p.bounces, Since: since, Wakes: p.wakes, AccountLimit: p.accountLimit}
 	if d.desk.Outside = p.outside; p.outside.Prober != nil {
 		p.outside.Prober.ReturnPath = probePath(d.paths)
+	}
+	if d.desk.Rules, err = desk.NewRules(p.replies); err != nil {
+		return nil, err
 	}
 	d.desk.Us.Bounces, d.desk.ReturnPath = p.bounceAt, d.paths.ReturnPath
 	if p.bounceListen != nil {
@@ -306,6 +311,6 @@ func (d *daemon) newWorker() *worker.Worker {
 		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
 		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
 		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL, Domains: d.outside.Domains, DNS: d.outside.DNS,
-		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps,
+		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps, Replies: d.replies,
 	}
 }

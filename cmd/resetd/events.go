@@ -118,7 +118,7 @@ func unusedSensors(cfg *config.Config) []string {
 func hookConfigs(cfg *config.Config) []hook.Config {
 	var out []hook.Config
 	for _, h := range cfg.Hooks {
-		out = append(out, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics})
+		out = append(out, hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics, Replies: cfg.Replies()})
 	}
 	return out
 }

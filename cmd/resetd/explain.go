@@ -148,7 +148,7 @@ func (x *explainer) stream(name string, r io.Reader) error {
 	case err == io.EOF && desk.IsReply(string(head), name == "-"):
 		return x.reply(strings.TrimRight(string(head), "\r\n"))
 	}
-	m, err := bounce.Read(in)
+	m, err := x.rules.Reader().Read(in)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,6 @@ func (x *explainer) reply(text string) error {
 }
 
 func (x *explainer) mail(name string, m bounce.Mail) error {
-	x.rules.Apply(&m)
 	if x.json {
 		return x.line(bounce.Explain(name, m))
 	}

@@ -139,7 +139,7 @@ func newIngest(cfg *config.Config, follow bool, log zerolog.Logger) (*ingest, er
 	}
 	st := store.New(rdb, store.Options{Retention: time.Duration(cfg.Store.Retention), Durability: cfg.Store.Durability})
 	return &ingest{
-		events: newEvents(log, st, sealer, task.NewClient(rdb)), reader: &postlog.Reader{Own: paths.ParseMessageIDHeader},
+		events: newEvents(log, st, sealer, task.NewClient(rdb)), reader: &postlog.Reader{Own: paths.ParseMessageIDHeader, Replies: cfg.Replies()},
 		follow: follow, log: log, close: rdb.Close,
 	}, nil
 }

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/resetd/resetd/mailer/bounce"
 )
 
 // maxMail is how much of one mail of a mailbox is kept, in bytes; the rest is passed over unread. It is one more than what is read, so that
@@ -30,18 +28,18 @@ func (x *explainer) mailbox(name string, in *bufio.Reader) error {
 			return nil
 		}
 		if first != nil {
-			if err := x.mail(name+"#1", bounce.ReadBytes(first)); err != nil {
+			if err := x.mail(name+"#1", x.rules.Reader().ReadBytes(first)); err != nil {
 				return err
 			}
 			first = nil
 		}
-		return x.mail(name+"#"+strconv.Itoa(n), bounce.ReadBytes(raw))
+		return x.mail(name+"#"+strconv.Itoa(n), x.rules.Reader().ReadBytes(raw))
 	}
 	if err := splitMailbox(in, one); err != nil {
 		return err
 	}
 	if first != nil {
-		return x.mail(name, bounce.ReadBytes(first))
+		return x.mail(name, x.rules.Reader().ReadBytes(first))
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func outsideOf(cfg *config.Config) (desk.Outside, error) {
 	if err != nil {
 		return desk.Outside{}, err
 	}
-	p := &mailer.Prober{DNS: deps.DNS, HTTP: deps.HTTP, HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses}
+	p := &mailer.Prober{DNS: deps.DNS, HTTP: deps.HTTP, HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses, Replies: cfg.Replies()}
 	for _, r := range cfg.Routes {
 		if !r.MX {
 			continue

@@ -62,8 +62,8 @@ func (d *door) answerCmd() *cobra.Command {
 	var a api.AnswerBody
 	cmd := ours(&cobra.Command{
 		Use: "answer RETURN -reason WORD", Short: "say what a return means", Args: cobra.ExactArgs(1),
-		Long: "Says what RETURN (ret_…) means. The verdict about its mail changes at once, and a rule is printed, to be added to diag/reply/rules, so that the next release\n" +
-			"reads such a return by itself. With -action none it is no report at all, and needs no reason.\n\nThe words for -reason: " + strings.Join(desk.ReturnReasons(), ", ") + ".",
+		Long: "Says what RETURN (ret_…) means. The verdict about its mail changes at once, and a rule is printed: put into the file of\n" +
+			"[diag] rules_file, it reads such a return from the next start on. With -action none it is no report at all, and needs no reason.\n\nThe words for -reason: " + strings.Join(desk.ReturnReasons(), ", ") + ".",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.Reason == "" && a.Action != "none" {
 				return wrongUsage(cmd, "-reason is needed: what does the return mean? -action none says that it is no report")
@@ -128,7 +128,7 @@ func (p *printer) printRule(t store.TrayItem) {
 	case t.Answer.Rule == "":
 		p.text("", "No rule could be made of it: there are no words to go by.")
 	default:
-		p.text("", "The rule, for a file of diag/reply/rules; `resetd explain -rules FILE` tries it:")
+		p.text("", "The rule, for the file of [diag] rules_file; `resetd explain -rules FILE` tries it:")
 		fmt.Fprintln(p.w)
 		for line := range strings.Lines(t.Answer.Rule) {
 			indent := len(line) - len(strings.TrimLeft(line, " "))

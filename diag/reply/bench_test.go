@@ -28,7 +28,7 @@ func BenchmarkRead(b *testing.B) {
 // BenchmarkBook measures the start: tables are read once per process.
 func BenchmarkBook(b *testing.B) {
 	for b.Loop() {
-		if _, err := newBook(""); err != nil {
+		if _, err := newBook("", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -12,8 +13,11 @@ import (
 //go:embed rules/*.txt providers.tsv
 var tables embed.FS
 
-// Book is a set of rules made ready for reading. It is safe for concurrent use; the zero value is not usable.
+// Book is a set of rules made ready for reading. It is safe for concurrent use. A nil *Book holds the built-in rules; the zero value is
+// not usable.
 type Book struct {
+	own       string // the rules that With was given; "" = none
+	owned     int    // how many of rules these are: they stand first
 	rules     []rule
 	alts      []alternative
 	phrases   trie
@@ -40,17 +44,34 @@ type alternative struct {
 	provider uint16 // 1-based: the alternative recognises a provider and belongs to no rule
 }
 
-// With returns a Book that tries extra rules, written as in rules/*.txt, before the built-in ones.
-func With(extra string) (*Book, error) { return newBook(extra) }
+// With returns a Book that tries an operator's own rules, written as in rules/*.txt, before the built-in ones. The error is Faults where
+// these rules are wrong.
+func With(own string) (*Book, error) { return newBook(own, "") }
 
-func newBook(extra string) (*Book, error) {
-	b := &Book{byStatus: map[status][]uint16{}, byCode: map[uint16][]uint16{}, byStage: map[string][]uint16{}}
+// Over returns a Book that tries the rules of text after b's own and before the built-in ones: for packages that know words of their own.
+func (b *Book) Over(text string) (*Book, error) {
+	if b == nil {
+		return newBook("", text)
+	}
+	return newBook(b.own, text)
+}
+
+// Owns tells whether a rule, named by its id, is one of the operator's own.
+func (b *Book) Owns(id string) bool {
+	if b == nil {
+		return false
+	}
+	return slices.ContainsFunc(b.rules[:b.owned], func(r rule) bool { return r.id == id })
+}
+
+func newBook(own, between string) (*Book, error) {
+	b := &Book{own: own, byStatus: map[status][]uint16{}, byCode: map[uint16][]uint16{}, byStage: map[string][]uint16{}}
 	root := &sprout{}
 	if err := b.readProviders(root); err != nil {
 		return nil, err
 	}
-	texts := []string{extra}
-	names := []string{"extra"}
+	texts := []string{own, between}
+	names := []string{ownRules, "rules of a package"}
 	files, err := tables.ReadDir("rules")
 	if err != nil {
 		return nil, err
@@ -63,26 +84,34 @@ func newBook(extra string) (*Book, error) {
 		}
 		texts, names = append(texts, string(t)), append(names, f.Name())
 	}
-	seen := map[string]bool{}
-	var wrong []error
+	seen := map[string]rule{}
+	var wrong Faults
 	for i, t := range texts {
-		rules, err := parseRules(t)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", names[i], err)
+		rules, faults := parseRules(t)
+		for _, f := range faults {
+			f.File = names[i]
+			wrong = append(wrong, f)
 		}
 		for _, r := range rules {
-			if seen[r.id] {
-				return nil, fmt.Errorf("%s: two rules %q", names[i], r.id)
-			}
-			seen[r.id] = true
 			r.file = names[i]
-			if err := b.add(root, r); err != nil {
-				wrong = append(wrong, fmt.Errorf("%s: rule %s: %w", names[i], r.id, err))
+			if other, taken := seen[r.id]; taken && other.file != r.file {
+				wrong = append(wrong, other.fault("a built-in rule has this id"))
+				continue
+			} else if taken {
+				wrong = append(wrong, r.fault("another rule has this id"))
+				continue
 			}
+			seen[r.id] = r
+			if err := b.add(root, r); err != nil {
+				wrong = append(wrong, r.fault(err.Error()))
+			}
+		}
+		if i == 0 {
+			b.owned = len(b.rules)
 		}
 	}
 	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
+		return nil, wrong
 	}
 	b.phrases = root.pack()
 	b.pool.New = func() any { return b.newScratch() }

@@ -7,6 +7,13 @@ import (
 
 // Read says what r means.
 func (b *Book) Read(r Reply) Reading {
+	if b == nil {
+		b = builtin()
+	}
+	return b.read(r)
+}
+
+func (b *Book) read(r Reply) Reading {
 	var g Reading
 	start := quoted(r.Text)
 	g.Code, g.Enhanced = r.Code, r.Enhanced

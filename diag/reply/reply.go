@@ -72,7 +72,7 @@ type Reading struct {
 
 // builtin is the book made from the embedded tables, on first use.
 var builtin = sync.OnceValue(func() *Book {
-	b, err := newBook("")
+	b, err := newBook("", "")
 	if err != nil {
 		panic("reply: embedded rules: " + err.Error()) // a test reads them all
 	}
@@ -80,7 +80,7 @@ var builtin = sync.OnceValue(func() *Book {
 })
 
 // Read says what r means, by the built-in rules.
-func Read(r Reply) Reading { return builtin().Read(r) }
+func Read(r Reply) Reading { return builtin().read(r) }
 
 // Provider recognises the mail service from its host name, its greeting or its words; "" = none known.
 func Provider(host, banner, text string) string {

@@ -23,6 +23,8 @@ type rule struct {
 	source    string     // where it is known from
 	sample    string     // a reply that this rule decides
 	file      string
+	line      int  // where it begins in file, from 1
+	broken    bool // one of its lines cannot be read
 }
 
 // statusRange is a set of enhanced codes: class 0 = any, subject as given, detail low to high; low = high = anyDetail means any.
@@ -30,9 +32,10 @@ type statusRange struct{ class, subject, low, high uint16 }
 
 const anyDetail = 1000
 
-// parseRules reads a table of rules: a line `rule ID` begins one, indented lines `key value` fill it, # begins a comment line.
-func parseRules(text string) ([]rule, error) {
-	var rules []rule
+// parseRules reads a table of rules: a line `rule ID` begins one, indented lines `key value` fill it, # begins a comment line. A rule with
+// a fault is left out.
+func parseRules(text string) (rules []rule, wrong Faults) {
+	bad := func(line int, what string) { wrong = append(wrong, Fault{Line: line, What: what}) }
 	for n, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || strings.HasPrefix(trimmed, "#") {
@@ -40,27 +43,35 @@ func parseRules(text string) ([]rule, error) {
 		}
 		key, value, _ := strings.Cut(trimmed, " ")
 		value = strings.TrimSpace(value)
-		if value == "" {
-			return nil, fmt.Errorf("line %d: %s without a value", n+1, key)
-		}
-		if key == "rule" {
-			rules = append(rules, rule{id: value, sure: Likely})
-			continue
-		}
-		if len(rules) == 0 {
-			return nil, fmt.Errorf("line %d: %s before the first rule", n+1, key)
-		}
-		if err := rules[len(rules)-1].set(key, value); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
+		switch {
+		case value == "":
+			bad(n+1, strconv.Quote(clipped(key))+" without a value")
+		case key == "rule":
+			rules = append(rules, rule{id: value, sure: Likely, line: n + 1})
+		case len(rules) == 0:
+			bad(n+1, strconv.Quote(clipped(key))+" before the first rule")
+		default:
+			if err := rules[len(rules)-1].set(key, value); err != nil {
+				bad(n+1, err.Error())
+				rules[len(rules)-1].broken = true
+			}
 		}
 	}
+	whole := rules[:0]
 	for _, r := range rules {
-		if r.reason == "" || r.proves == "" || r.source == "" || r.sample == "" {
-			return nil, fmt.Errorf("rule %s: needs reason, proves, source and sample", r.id)
+		switch {
+		case r.broken:
+		case r.reason == "" || r.proves == "" || r.source == "" || r.sample == "":
+			wrong = append(wrong, r.fault("needs reason, proves, source and sample"))
+		default:
+			whole = append(whole, r)
 		}
 	}
-	return rules, nil
+	return whole, wrong
 }
+
+// clipped bounds what a message quotes of a file that may be anything.
+func clipped(s string) string { return s[:min(len(s), 40)] }
 
 func (r *rule) set(key, value string) (err error) {
 	switch key {

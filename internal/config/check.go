@@ -29,6 +29,7 @@ func (k *checker) all() {
 	k.throttle()
 	k.delivery()
 	k.smtp()
+	k.diag()
 	k.routes()
 	k.domains()
 	k.realms()

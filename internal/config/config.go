@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"net/netip"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/realm"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	Delivery      Delivery      `toml:"delivery"`
 	SMTP          SMTP          `toml:"smtp"`
 	DNS           DNS           `toml:"dns"`
+	Diag          Diag          `toml:"diag"`
 	Routes        []Route       `toml:"route"`
 	Domains       []Domain      `toml:"domain"`
 	RealmTables   []Realm       `toml:"realm"`
@@ -34,6 +36,7 @@ type Config struct {
 	denied    []netip.Prefix
 	outgoing  []netip.Addr
 	signers   map[string][]Signer // by domain name, lower case
+	replies   *reply.Book
 	realms    []realm.Realm
 }
 
@@ -121,6 +124,12 @@ type DNS struct {
 	Resolver string `toml:"resolver"`
 	// Whether a resolver that is not on this machine is believed when it says that it has validated DNSSEC (the AD bit), as DANE needs; only over a network that nobody else can speak on. One on loopback always is. Default: false.
 	TrustAD bool `toml:"trust_ad"`
+}
+
+// Diag is how what others say is understood.
+type Diag struct {
+	// File of your own rules for what hosts reply, tried before the built-in ones, written as in diag/reply/rules and as `resetd tray answer` prints them; `resetd explain -rules` tries one. Read at start. Default: "".
+	RulesFile string `toml:"rules_file"`
 }
 
 // Route is a way out for mail: a relay (smarthost), or straight to the recipient's MX.

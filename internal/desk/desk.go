@@ -30,6 +30,7 @@ type Desk struct {
 	Since   time.Time     // when this installation's records begin
 	Wakes   time.Duration // how long a due message normally waits to be taken; 0 = 15 s
 	Outside Outside       // what may be asked of the world
+	Rules   *Rules        // an operator's own about what hosts say; nil = there are none
 	Us      diag.Us       // who we are to other hosts, for evidence packets: HELO and Bounces; the rest follows from each mail
 	// ReturnPath gives the envelope sender of a mail; nil = not known here.
 	ReturnPath func(ledger.MessageID) string

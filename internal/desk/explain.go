@@ -46,7 +46,7 @@ type ExplainedEntry struct {
 // ExplainReply says what a pasted reply means: one or several lines, perhaps with a provider's name and a tab in front.
 func (rules *Rules) ExplainReply(text string) ExplainedReply {
 	in := reply.ParseLine(text)
-	r := rules.read(in)
+	r := rules.Book().Read(in)
 	e := ExplainedReply{
 		ReplyLine: ReplyLine{Reply: text, Reason: r.Reason, Cause: r.Cause, Permanent: r.Permanent, Because: bounce.ExplainedBecause{Line: r.Because.Line, Text: r.Because.Text}},
 		Provider:  r.Provider, Confidence: r.Confidence.String(), RetryAfter: int(r.RetryAfter.Seconds()), Rule: r.Rule,
@@ -189,13 +189,13 @@ func (d *Desk) ExplainMail(ctx context.Context, a Actor, raw []byte) (ExplainedM
 	if err := d.Authorise(ctx, a, DoExplain, "", "", false); err != nil {
 		return ExplainedMail{}, err
 	}
-	return ExplainMail("", bounce.ReadBytes(raw)), nil
+	return ExplainMail("", d.Rules.Reader().ReadBytes(raw)), nil
 }
 
-// ExplainReply says what a reply means by the built-in rules, for those who may. Nothing is kept.
+// ExplainReply is the method of that name of the Rules, for those who may. Nothing is kept.
 func (d *Desk) ExplainReply(ctx context.Context, a Actor, text string) (ExplainedReply, error) {
 	if err := d.Authorise(ctx, a, DoExplain, "", "", false); err != nil {
 		return ExplainedReply{}, err
 	}
-	return (*Rules)(nil).ExplainReply(text), nil
+	return d.Rules.ExplainReply(text), nil
 }

@@ -28,7 +28,7 @@ func (d *Desk) Packet(ctx context.Context, a Actor, id ledger.ResetID) (string, 
 	if err != nil {
 		return "", err
 	}
-	in := diag.Input{Now: d.now(), Reset: r.ID, Realm: d.Realm(at.Realm), Timeline: t, Smart: map[string]bool{}}
+	in := diag.Input{Now: d.now(), Reset: r.ID, Realm: d.Realm(at.Realm), Timeline: t, Smart: map[string]bool{}, Replies: d.Rules.Book()}
 	for _, route := range d.Routes {
 		in.Smart[route.Name] = route.Smart
 	}

@@ -6,7 +6,10 @@ import (
 )
 
 // Rules are an operator's own rules about replies, tried before the built-in ones; nil = none.
-type Rules struct{ book *reply.Book }
+type Rules struct {
+	book   *reply.Book
+	reader bounce.Reader
+}
 
 // ParseRules reads rules as the tray makes them and diag/reply/rules has them.
 func ParseRules(text string) (*Rules, error) {
@@ -14,30 +17,33 @@ func ParseRules(text string) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{b}, nil
+	return NewRules(b)
 }
 
-// read says what a reply means.
-func (rules *Rules) read(in reply.Reply) reply.Reading {
-	if rules == nil {
-		return reply.Read(in)
+// NewRules makes Rules of a book; nil = there are none.
+func NewRules(b *reply.Book) (*Rules, error) {
+	if b == nil {
+		return nil, nil
 	}
-	return rules.book.Read(in)
+	r, err := bounce.NewReader(b)
+	if err != nil {
+		return nil, err
+	}
+	return &Rules{b, r}, nil
 }
 
-// Apply lets the operator's rules read the diagnostic lines of a mail; where one decides, its reason counts.
-func (rules *Rules) Apply(m *bounce.Mail) {
+// Book is what the rules say of replies; nil = there are none of an operator.
+func (rules *Rules) Book() *reply.Book {
 	if rules == nil {
-		return
+		return nil
 	}
-	for i := range m.Reports {
-		p := &m.Reports[i]
-		if p.Diagnostic == "" || p.Action != bounce.ActionFailed && p.Action != bounce.ActionDelayed {
-			continue
-		}
-		in := reply.Reply{Host: p.RemoteHost, Enhanced: p.Status, Text: p.Diagnostic}
-		if own := rules.book.Read(in); own.Rule != reply.Read(in).Rule {
-			p.Reason, p.Cause = own.Reason, own.Cause
-		}
+	return rules.book
+}
+
+// Reader reads mail by the rules.
+func (rules *Rules) Reader() bounce.Reader {
+	if rules == nil {
+		return bounce.Reader{}
 	}
+	return rules.reader
 }

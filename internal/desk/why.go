@@ -330,7 +330,7 @@ func (d *Desk) health(ctx context.Context, s *sight) error {
 func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 	in := diag.Input{
 		Now: s.now, Login: s.login, Page: page, Queue: s.queue, Blind: s.blind, Bounces: d.Bounces,
-		Retention: d.Store.Retention(), Since: d.Since, Smart: map[string]bool{},
+		Retention: d.Store.Retention(), Since: d.Since, Smart: map[string]bool{}, Replies: d.Rules.Book(),
 	}
 	in.Checks = s.checks
 	in.Outages, in.Opens, in.Events = s.crowd.outages, s.crowd.opens, map[string]diag.Events{}

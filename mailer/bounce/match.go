@@ -38,6 +38,7 @@ func (m Matcher) Match(raw []byte) Match {
 	if id, ok := m.envelope(w.parts[0].hdr); ok {
 		return Match{Message: id, Found: ledger.ByReturnPath}
 	}
+	w.book = rules() // which message it is about no rule of an operator changes
 	read := decide(w)
 	for _, id := range append([]string{read.Returned.MessageID}, read.MessageIDs...) {
 		if id == "" {

@@ -99,22 +99,46 @@ type Mail struct {
 // maxMail is how much of a mail is read; the rest is drained unread.
 const maxMail = 1 << 20
 
-// Read reads one mail. It fails only if reading r fails; whatever stands in the mail is data.
-func Read(r io.Reader) (Mail, error) {
+// Reader reads mail. The zero value goes by the built-in rules alone. It is safe for concurrent use.
+type Reader struct {
+	book *reply.Book // rules of an operator, then notices.txt, then the built-in ones; nil = builtin
+}
+
+// NewReader gives a Reader that asks the rules of an operator first; nil = there are none.
+func NewReader(own *reply.Book) (Reader, error) {
+	if own == nil {
+		return Reader{}, nil
+	}
+	book, err := own.Over(noticeRules)
+	return Reader{book}, err
+}
+
+// Read reads one mail. It fails only if reading from r fails; whatever stands in the mail is data.
+func (rd Reader) Read(r io.Reader) (Mail, error) {
 	data, cut, err := readInput(r)
 	if err != nil {
 		return Mail{}, err
 	}
-	return read(data, cut), nil
+	return rd.read(data, cut), nil
 }
 
 // ReadBytes reads one mail from memory and keeps no reference to b.
-func ReadBytes(b []byte) Mail {
-	return read(normalize(b), len(b) > maxMail)
+func (rd Reader) ReadBytes(b []byte) Mail {
+	return rd.read(normalize(b), len(b) > maxMail)
 }
 
-func read(data string, cut bool) Mail {
+// Read is that of a Reader by the built-in rules.
+func Read(r io.Reader) (Mail, error) { return Reader{}.Read(r) }
+
+// ReadBytes is that of a Reader by the built-in rules.
+func ReadBytes(b []byte) Mail { return Reader{}.ReadBytes(b) }
+
+func (rd Reader) read(data string, cut bool) Mail {
 	w := walkMail(data)
+	w.book = rd.book
+	if w.book == nil {
+		w.book = rules()
+	}
 	if cut {
 		w.unread("the mail is larger than 1 MiB; the rest was not read")
 	}

@@ -91,7 +91,7 @@ func (w *walk) meaning(f finding, r Report) (reply.Reading, string) {
 		if enhancedCode(words) != "" {
 			enhanced = "" // the host's own code speaks, not what the reporter made of it
 		}
-		return rules().Read(reply.Reply{Host: host, Stage: stage, Enhanced: enhanced, Text: words})
+		return w.book.Read(reply.Reply{Host: host, Stage: stage, Enhanced: enhanced, Text: words})
 	}
 	own := clip(f.diagnostic, 2*maxDiagnostic)
 	status := enhancedCode(f.status)

@@ -12,7 +12,7 @@ var noticeRules string
 
 // rules is diag/reply's book with what programs say in their own notices in front.
 var rules = sync.OnceValue(func() *reply.Book {
-	book, err := reply.With(noticeRules)
+	book, err := (*reply.Book)(nil).Over(noticeRules)
 	if err != nil {
 		panic("bounce: notices.txt: " + err.Error())
 	}

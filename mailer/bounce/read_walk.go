@@ -1,6 +1,10 @@
 package bounce
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/resetd/resetd/diag/reply"
+)
 
 // Caps that stand before every parser. Real reports stay far below them.
 const (
@@ -30,6 +34,7 @@ type part struct {
 // walk is a mail split into its parts.
 type walk struct {
 	data     string
+	book     *reply.Book // what hosts' and programs' words mean
 	parts    []part
 	notes    []string
 	budget   int // decoded bytes that may still be looked at

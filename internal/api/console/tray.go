@@ -54,6 +54,6 @@ func (c *Console) answer(v *visit) {
 	case err != nil:
 		c.fail(v, err)
 	default:
-		c.trayPage(v, http.StatusOK, &notice{"good", "Recorded", "The verdict goes by it from now on. The rule stands below, ready for diag/reply/rules."})
+		c.trayPage(v, http.StatusOK, &notice{"good", "Recorded", "The verdict goes by it from now on. The rule stands below, ready for the file of [diag] rules_file."})
 	}
 }

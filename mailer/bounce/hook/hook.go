@@ -45,6 +45,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -82,6 +83,8 @@ type Config struct {
 	Roots *x509.CertPool
 	// Own says which message a Message-ID header is of: mailer.Paths.ParseMessageIDHeader. nil = only ids in metadata are found.
 	Own func(messageID string) (ledger.MessageID, error)
+	// Replies says what hosts' words mean; nil = the built-in rules.
+	Replies *reply.Book
 }
 
 // source is one provider's way to prove and to write events.

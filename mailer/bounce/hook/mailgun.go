@@ -18,9 +18,10 @@ import (
 // mailgun reads Mailgun's webhooks. The signature covers a timestamp and a token, not the event: whoever sees one request can write
 // others, until its time is over or its token is known to be used.
 type mailgun struct {
-	keys  []string
-	clock clock
-	own   func(string) (ledger.MessageID, error)
+	keys    []string
+	clock   clock
+	own     func(string) (ledger.MessageID, error)
+	replies *reply.Book // nil = the built-in rules
 }
 
 func newMailgun(c Config) (*mailgun, error) {
@@ -28,7 +29,7 @@ func newMailgun(c Config) (*mailgun, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("there is no webhook signing key")
 	}
-	return &mailgun{keys, newClock(c, Tolerance), c.Own}, nil
+	return &mailgun{keys, newClock(c, Tolerance), c.Own, c.Replies}, nil
 }
 
 type mailgunBody struct {
@@ -77,7 +78,7 @@ func (m *mailgun) read(_ context.Context, _ http.Header, body []byte) (Batch, er
 	}
 	// Both together, as they are signed: another split of the same letters has the same signature.
 	b := Batch{Replay: eventID("", stamp+token), Until: m.clock.until(at)}
-	e, why := x.Event.event()
+	e, why := x.Event.event(m.replies)
 	if why != "" {
 		b.ignore(why)
 		return b, nil
@@ -117,7 +118,7 @@ func (m *mailgun) proven(stamp, token, signature string) bool {
 }
 
 // event says what happened; why it says nothing to us otherwise.
-func (x *mailgunEvent) event() (e Event, why string) {
+func (x *mailgunEvent) event(replies *reply.Book) (e Event, why string) {
 	var s said
 	if x.Status != nil {
 		// "message" is what the host wrote, "description" Mailgun's own words where no host spoke.
@@ -152,7 +153,7 @@ func (x *mailgunEvent) event() (e Event, why string) {
 		case reason == "espblock":
 			s.word = judged
 		}
-		e.mean(s)
+		e.mean(replies, s)
 		e.NowListed = e.Kind == Bounced && x.Severity == "permanent" && x.Reason == "bounce"
 	case "rejected":
 		e.Kind, e.Permanent = Rejected, true
@@ -161,7 +162,7 @@ func (x *mailgunEvent) event() (e Event, why string) {
 		}
 		s.word = unlike
 		s.label = "event rejected"
-		e.mean(s)
+		e.mean(replies, s)
 	case "complained":
 		e.Kind, e.NowListed = Complained, true
 	case "unsubscribed":

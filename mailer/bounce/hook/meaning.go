@@ -38,15 +38,15 @@ type said struct {
 	label  string // that drawer's name, for Because
 }
 
-// mean gives a failure event its reason, cause, codes and evidence. A bounce that the host itself refused for good is permanent also
+// mean gives a failure event its reason, cause, codes and evidence, by replies (nil = the built-in rules). A bounce that the host itself refused for good is permanent also
 // where the provider calls it soft: the provider speaks of the address, the host of the mail.
-func (e *Event) mean(s said) {
+func (e *Event) mean(replies *reply.Book, s said) {
 	s.text = strings.TrimSpace(s.text)
 	// RFC 3464 section 2.3.6 writes "smtp; 550 …"; so do SES and Postmark.
 	if kind, rest, ok := strings.Cut(s.text, ";"); ok && len(kind) <= 16 && strings.Contains(strings.ToLower(kind), "smtp") {
 		s.text = strings.TrimSpace(rest)
 	}
-	r := reply.Read(reply.Reply{Host: s.host, Code: s.code, Enhanced: s.status, Text: s.text})
+	r := replies.Read(reply.Reply{Host: s.host, Code: s.code, Enhanced: s.status, Text: s.text})
 	e.Code, e.Status, e.Host = s.code, s.status, s.host
 	if e.Code == 0 {
 		e.Code = r.Code
@@ -75,10 +75,10 @@ func (e *Event) mean(s said) {
 	}
 }
 
-// Say gives an event the words of a host, with what they mean; host is who said them, status an enhanced status code. Either may be "".
+// Say gives an event the words of a host, with what they mean by replies (nil = the built-in rules); host is who said them, status an enhanced status code. Either may be "".
 // It is for sources that are no provider.
-func (e *Event) Say(host, status, words string) {
-	e.mean(said{text: words, host: host, status: enhanced(text(status))})
+func (e *Event) Say(replies *reply.Book, host, status, words string) {
+	e.mean(replies, said{text: words, host: host, status: enhanced(text(status))})
 }
 
 // drawer names a provider's word as evidence: "bounceSubType General".

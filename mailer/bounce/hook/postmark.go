@@ -14,9 +14,10 @@ import (
 
 // postmark reads Postmark's webhooks. They are not signed: the secret in the hook's URL is all that proves them.
 type postmark struct {
-	secret shared
-	clock  clock
-	own    func(string) (ledger.MessageID, error)
+	secret  shared
+	clock   clock
+	own     func(string) (ledger.MessageID, error)
+	replies *reply.Book // nil = the built-in rules
 }
 
 func newPostmark(c Config) (*postmark, error) {
@@ -27,7 +28,7 @@ func newPostmark(c Config) (*postmark, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &postmark{s, newClock(c, Tolerance), c.Own}, nil
+	return &postmark{s, newClock(c, Tolerance), c.Own, c.Replies}, nil
 }
 
 // postmarkEvent is all kinds of records in one: they share most names.
@@ -49,7 +50,7 @@ func (p *postmark) read(_ context.Context, header http.Header, body []byte) (Bat
 		return Batch{}, err
 	}
 	var b Batch
-	e, why := x.event()
+	e, why := x.event(p.replies)
 	if why != "" {
 		b.ignore(why)
 		return b, nil
@@ -86,7 +87,7 @@ func ownField(mail string) string {
 }
 
 // event says what happened; why it says nothing to us otherwise.
-func (x *postmarkEvent) event() (e Event, why string) {
+func (x *postmarkEvent) event(replies *reply.Book) (e Event, why string) {
 	switch x.RecordType {
 	case "Delivery":
 		e.Kind = Delivered
@@ -94,7 +95,7 @@ func (x *postmarkEvent) event() (e Event, why string) {
 		r := reply.Read(reply.Reply{Text: words})
 		e.Diagnostic, e.Code, e.Status = words, r.Code, r.Enhanced
 	case "Bounce":
-		return x.bounce()
+		return x.bounce(replies)
 	case "SpamComplaint":
 		e.Kind, e.NowListed = Complained, x.Inactive.yes()
 	case "Open":
@@ -167,7 +168,7 @@ func postmarkTypes(name string) postmarkType {
 	return postmarkType{Bounced, false, word{}}
 }
 
-func (x *postmarkEvent) bounce() (e Event, why string) {
+func (x *postmarkEvent) bounce(replies *reply.Book) (e Event, why string) {
 	t := postmarkTypes(string(x.Type))
 	if t.kind == "" {
 		return e, "a type of bounce that is about no mail of ours"
@@ -175,7 +176,7 @@ func (x *postmarkEvent) bounce() (e Event, why string) {
 	e.Kind, e.Permanent = t.kind, t.permanent
 	switch t.kind {
 	case Bounced, Deferred, Dropped, Rejected:
-		e.mean(said{text: string(cmp.Or(x.Details, x.Description)), word: t.word, label: drawer("Type", x.Type)})
+		e.mean(replies, said{text: string(cmp.Or(x.Details, x.Description)), word: t.word, label: drawer("Type", x.Type)})
 		e.SuppressedAtProvider = e.Reason == reply.ReasonSuppressed
 	default:
 		e.Diagnostic = diagnostic(string(cmp.Or(x.Details, x.Description)))

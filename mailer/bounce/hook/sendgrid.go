@@ -19,9 +19,10 @@ import (
 
 // sendgrid reads SendGrid's Event Webhook: a list of events in one request, signed as a whole.
 type sendgrid struct {
-	keys  []any // *ecdsa.PublicKey or ed25519.PublicKey
-	clock clock
-	own   func(string) (ledger.MessageID, error)
+	keys    []any // *ecdsa.PublicKey or ed25519.PublicKey
+	clock   clock
+	own     func(string) (ledger.MessageID, error)
+	replies *reply.Book // nil = the built-in rules
 }
 
 func newSendGrid(c Config) (*sendgrid, error) {
@@ -29,7 +30,7 @@ func newSendGrid(c Config) (*sendgrid, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sendgrid{keys, newClock(c, Tolerance), c.Own}, nil
+	return &sendgrid{keys, newClock(c, Tolerance), c.Own, c.Replies}, nil
 }
 
 // SendGrid's headers.
@@ -105,7 +106,7 @@ func (s *sendgrid) events(body []byte) (Batch, error) {
 			b.ignore("an event that cannot be read")
 			continue
 		}
-		e, why := x.event()
+		e, why := x.event(s.replies)
 		if why != "" {
 			b.ignore(why)
 			continue
@@ -133,7 +134,7 @@ func (s *sendgrid) events(body []byte) (Batch, error) {
 }
 
 // event says what happened; why it says nothing to us otherwise.
-func (x *sendgridEvent) event() (e Event, why string) {
+func (x *sendgridEvent) event(replies *reply.Book) (e Event, why string) {
 	words := cmp.Or(x.Reason, x.Response)
 	switch x.Event {
 	case "processed":
@@ -145,7 +146,7 @@ func (x *sendgridEvent) event() (e Event, why string) {
 		e.Code, e.Status = r.Code, r.Enhanced
 	case "deferred":
 		e.Kind = Deferred
-		e.mean(said{text: string(words), status: enhanced(x.Status)})
+		e.mean(replies, said{text: string(words), status: enhanced(x.Status)})
 	case "bounce":
 		e.Kind = Bounced
 		s := said{text: string(words), status: enhanced(x.Status), label: drawer("bounce_classification", x.Classification)}
@@ -162,12 +163,12 @@ func (x *sendgridEvent) event() (e Event, why string) {
 			s.word = word{reply.ReasonRateLimited, "sender.low_reputation", false}
 		}
 		e.Permanent = x.Type != "blocked" // blocked: the address is not at fault; mean says whether the mail is refused for good
-		e.mean(s)
+		e.mean(replies, s)
 		e.NowListed = x.Type != "blocked" && e.Kind == Bounced
 	case "dropped":
 		e.Kind, e.Permanent = Dropped, true
 		w := sendgridDrop(string(x.Reason))
-		e.mean(said{text: string(x.Reason), word: w, label: diagnostic(string(x.Reason))})
+		e.mean(replies, said{text: string(x.Reason), word: w, label: diagnostic(string(x.Reason))})
 		e.SuppressedAtProvider = e.Reason == reply.ReasonSuppressed
 	case "spamreport":
 		e.Kind, e.NowListed = Complained, true

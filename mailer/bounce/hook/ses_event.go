@@ -80,7 +80,7 @@ func (s *ses) events(body []byte, id string, at time.Time, b *Batch) error {
 		return nil
 	}
 	kind := string(cmp.Or(ev.EventType, ev.NotificationType))
-	l := sesList{to: ev.Mail.Destination}
+	l := sesList{to: ev.Mail.Destination, replies: s.replies}
 	if why := ev.tell(kind, &l); why != "" {
 		b.ignore(why)
 		return nil
@@ -111,8 +111,9 @@ func (s *ses) events(body []byte, id string, at time.Time, b *Batch) error {
 
 // sesList gathers the events of one notification, one per recipient.
 type sesList struct {
-	to     many // the mail's recipients
-	events []Event
+	to      many        // the mail's recipients
+	replies *reply.Book // nil = the built-in rules
+	events  []Event
 }
 
 // add puts an event about one recipient onto the list; the pointer is good until the next one.
@@ -141,11 +142,11 @@ func (ev *sesEvent) tell(kind string, l *sesList) (why string) {
 	case kind == "Bounce" && ev.Bounce != nil:
 		x := ev.Bounce
 		for _, r := range x.BouncedRecipients {
-			x.tell(l.add(r.EmailAddress, x.Timestamp, Event{Kind: Bounced}), r)
+			x.tell(l.replies, l.add(r.EmailAddress, x.Timestamp, Event{Kind: Bounced}), r)
 		}
 	case kind == "Complaint" && ev.Complaint != nil:
 		x := ev.Complaint
-		e, why := x.event()
+		e, why := x.event(l.replies)
 		if why != "" {
 			return why
 		}
@@ -163,7 +164,7 @@ func (ev *sesEvent) tell(kind string, l *sesList) (why string) {
 	case kind == "DeliveryDelay" && ev.DeliveryDelay != nil:
 		x := ev.DeliveryDelay
 		for _, r := range x.DelayedRecipients {
-			l.add(r.EmailAddress, x.Timestamp, Event{Kind: Deferred}).mean(said{
+			l.add(r.EmailAddress, x.Timestamp, Event{Kind: Deferred}).mean(l.replies, said{
 				text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
 				word: sesDelayWord(string(x.DelayType)), label: drawer("delayType", x.DelayType),
 			})
@@ -171,12 +172,12 @@ func (ev *sesEvent) tell(kind string, l *sesList) (why string) {
 	case kind == "Reject" && ev.Reject != nil:
 		e := Event{Kind: Rejected, Permanent: true}
 		// SES rejects a mail for a virus only, and says "Bad content".
-		e.mean(said{text: string(ev.Reject.Reason), word: virus, label: "event Reject"})
+		e.mean(l.replies, said{text: string(ev.Reject.Reason), word: virus, label: "event Reject"})
 		l.everyone("", e)
 	case kind == "Rendering Failure" && ev.Failure != nil:
 		e := Event{Kind: Rejected, Permanent: true}
 		w := word{reply.ReasonContentRejected, "compose.template_error", true}
-		e.mean(said{text: string(ev.Failure.ErrorMessage), word: w, label: "event Rendering Failure"})
+		e.mean(l.replies, said{text: string(ev.Failure.ErrorMessage), word: w, label: "event Rendering Failure"})
 		l.everyone("", e)
 	case kind == "Open" && ev.Open != nil:
 		l.everyone(ev.Open.Timestamp, ev.Open.event(Opened))
@@ -215,7 +216,7 @@ func (m *sesMail) names(n *names) {
 }
 
 // tell says what a bounce means. "Transient" is what SES gave up in the end, and may as well be somebody's vacation note.
-func (x *sesBounce) tell(e *Event, r sesRecipient) {
+func (x *sesBounce) tell(replies *reply.Book, e *Event, r sesRecipient) {
 	e.Permanent = x.BounceType == "Permanent"
 	s := said{
 		text: string(r.DiagnosticCode), host: sesHost(x.ReportingMTA, x.RemoteMtaIP), status: enhanced(r.Status),
@@ -231,7 +232,7 @@ func (x *sesBounce) tell(e *Event, r sesRecipient) {
 	case "ContentRejected", "AttachmentRejected":
 		s.word = unlike
 	}
-	e.mean(s)
+	e.mean(replies, s)
 	if s.word == onList {
 		e.Status, e.Code = "", 0
 	}
@@ -239,11 +240,11 @@ func (x *sesBounce) tell(e *Event, r sesRecipient) {
 }
 
 // event says what a complaint is; why it is none otherwise.
-func (x *sesComplaint) event() (e Event, why string) {
+func (x *sesComplaint) event(replies *reply.Book) (e Event, why string) {
 	switch {
 	case x.ComplaintSubType == "OnAccountSuppressionList":
 		e = Event{Kind: Dropped, Permanent: true}
-		e.mean(said{word: onList, label: "complaintSubType OnAccountSuppressionList"})
+		e.mean(replies, said{word: onList, label: "complaintSubType OnAccountSuppressionList"})
 		e.SuppressedAtProvider = true
 		return e, ""
 	case x.ComplaintFeedbackType == "not-spam":

@@ -8,17 +8,19 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
 // ses reads Amazon SES events as SNS brings them.
 type ses struct {
-	topics []string
-	secret shared // for raw delivery; nil = raw events are refused
-	clock  clock
-	own    func(string) (ledger.MessageID, error)
-	web    *web
-	certs  *certs
+	topics  []string
+	secret  shared // for raw delivery; nil = raw events are refused
+	clock   clock
+	own     func(string) (ledger.MessageID, error)
+	replies *reply.Book // nil = the built-in rules
+	web     *web
+	certs   *certs
 }
 
 func newSES(c Config) (*ses, error) {
@@ -27,7 +29,7 @@ func newSES(c Config) (*ses, error) {
 		return nil, err
 	}
 	w := newWeb(c.HTTP)
-	s := &ses{topics: slices.Clone(c.Topics), secret: secret, clock: newClock(c, snsTolerance), own: c.Own, web: w}
+	s := &ses{topics: slices.Clone(c.Topics), secret: secret, clock: newClock(c, snsTolerance), own: c.Own, replies: c.Replies, web: w}
 	s.certs = newCerts(w, c.Roots, c.Now)
 	return s, nil
 }

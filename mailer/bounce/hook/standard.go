@@ -22,10 +22,11 @@ type standard struct {
 	keys    []ed25519.PublicKey
 	clock   clock
 	own     func(string) (ledger.MessageID, error)
+	replies *reply.Book // nil = the built-in rules
 }
 
 func newStandard(c Config) (*standard, error) {
-	s := &standard{clock: newClock(c, Tolerance), own: c.Own}
+	s := &standard{clock: newClock(c, Tolerance), own: c.Own, replies: c.Replies}
 	for _, l := range lines(c.Secret) {
 		l = strings.TrimPrefix(l, "v1,") // some consoles show it in front
 		if strings.HasPrefix(l, "whsk_") {
@@ -208,7 +209,7 @@ func (s *standard) events(id string, body []byte, b *Batch) error {
 			if kind == Dropped {
 				t.word = onList
 			}
-			e.mean(t)
+			e.mean(s.replies, t)
 			if d.Permanent != nil && *d.Permanent != "" {
 				e.Permanent = d.Permanent.yes() && kind != Deferred
 				if e.Reason == reply.ReasonUnknown {

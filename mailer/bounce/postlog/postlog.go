@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/mailer/bounce/hook"
 )
@@ -35,6 +36,8 @@ const (
 type Reader struct {
 	// Own says which message a Message-ID header is of: mailer.Paths.ParseMessageIDHeader.
 	Own func(messageID string) (ledger.MessageID, error)
+	// Replies says what hosts' words mean; nil = the built-in rules.
+	Replies *reply.Book
 	// Now tells the time: a classic line has no year. nil = time.Now.
 	Now func() time.Time
 	// Zone is the one in which classic lines are written; nil = time.Local.
@@ -163,7 +166,7 @@ func (r *Reader) became(q *queue, at time.Time, daemon, said string) (hook.Event
 		return hook.Event{}, false // deliverable, undeliverable: probes, which are no mail
 	}
 	if e.Kind == hook.Deferred || e.Kind == hook.Bounced {
-		e.Say(host, dsn, spoken(words))
+		e.Say(r.Replies, host, dsn, spoken(words))
 	} else {
 		e.Host, e.Status = host, dsn
 	}
