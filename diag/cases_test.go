@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +137,13 @@ func checkExpect(t *testing.T, s scenario, c Case) {
 			if also[want] || c.Verdict.Cause == want {
 				t.Errorf("must not say %s", want)
 			}
+			continue
+		case "evidence": // TIME SENTENCE
+			at, says, _ := strings.Cut(want, " ")
+			if slices.ContainsFunc(c.Verdict.Evidence, func(e Evidence) bool { return e.At.Format("15:04") == at && e.Says == says }) {
+				continue
+			}
+			t.Errorf("no evidence %q in %+v", want, c.Verdict.Evidence)
 			continue
 		case "blind":
 			if got = strings.Join(c.BlindSpots, "; "); strings.Contains(got, want) {

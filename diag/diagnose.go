@@ -82,6 +82,7 @@ func merge(fs []finding) []finding {
 	for _, f := range fs {
 		if i, have := at[f.cause]; have {
 			out[i].facts = append(slices.Clone(out[i].facts), f.facts...)
+			out[i].notes = append(slices.Clone(out[i].notes), f.notes...)
 			continue
 		}
 		at[f.cause] = len(out)
@@ -106,7 +107,7 @@ func (v *view) verdict(f finding) Verdict {
 			out.Actions = append(out.Actions, Action{Who: a.Who, Do: do, Call: v.call(a.Call, w)})
 		}
 	}
-	out.Evidence = v.evidence(f.facts)
+	out.Evidence = v.evidence(f.facts, f.notes...)
 	return out
 }
 
@@ -134,8 +135,8 @@ func (v *view) words(f finding) vars {
 	return w
 }
 
-// evidence lists facts once each, by time. Without any, the ask itself is what a person can check.
-func (v *view) evidence(fs []ledger.Fact) []Evidence {
+// evidence lists facts once each and the notes beside them, by time. Without any, the ask itself is what a person can check.
+func (v *view) evidence(fs []ledger.Fact, notes ...Evidence) []Evidence {
 	if len(fs) == 0 && v.told != nil && v.told.Asked.ID != "" {
 		fs = []ledger.Fact{v.told.Asked}
 	}
@@ -148,6 +149,7 @@ func (v *view) evidence(fs []ledger.Fact) []Evidence {
 		have[f.ID] = true
 		out = append(out, Evidence{At: f.At.UTC(), Fact: f.Event, Says: Says(f), Event: f.ID})
 	}
+	out = append(out, notes...)
 	slices.SortStableFunc(out, func(a, b Evidence) int { return a.At.Compare(b.At) })
 	return out
 }

@@ -29,6 +29,7 @@ type finding struct {
 	vars  vars          // for the wording, over those of the view
 	says  string        // template; "" = the catalogue's
 	facts []ledger.Fact // evidence
+	notes []Evidence    // more of it, that no fact says by itself
 	rests string        // the sensor that it rests upon: blind in the window, it is one step less sure; "" = none
 
 	notBefore time.Time

@@ -115,12 +115,6 @@ func (f Failing) has(k Key) bool {
 	return f.Cause == k.Name
 }
 
-// Change is something that was done or seen about the time when a trouble began: a pause, another DNS record.
-type Change struct {
-	At   time.Time
-	Says string
-}
-
 // Watch is what the detection looks at.
 type Watch struct {
 	Now     time.Time

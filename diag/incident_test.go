@@ -117,7 +117,7 @@ func TestSenderFailsEverywhere(t *testing.T) {
 		tr.mail(at, marks([]string{"google", "microsoft"}[i%2], "shop.example"), "sender.dmarc_rejected", "550 5.7.26")
 		tr.mail(at, marks([]string{"google", "microsoft"}[i%2], "other.example"), "", "")
 	}
-	tb := only(t, tr.watch(noon.Add(10*time.Minute), nil, Change{noon.Add(-5 * time.Minute), "the DKIM record of shop.example changed."}, Change{noon.Add(-9 * time.Hour), "something long ago."}))
+	tb := only(t, tr.watch(noon.Add(10*time.Minute), nil, Change{At: noon.Add(-5 * time.Minute), Says: "the DKIM record of shop.example changed."}, Change{At: noon.Add(-9 * time.Hour), Says: "something long ago."}))
 	if tb.Key() != (Key{OfSender, "shop.example"}) || tb.Cause != "sender.dmarc_rejected" || tb.Size != 20 {
 		t.Errorf("%+v", tb)
 	}

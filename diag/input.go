@@ -3,6 +3,7 @@ package diag
 import (
 	"time"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
@@ -33,8 +34,10 @@ type Input struct {
 	Events      map[string]Events // route name -> what its mail provider tells by a hook; absent = it is to tell nothing
 	Checks      []ledger.Fact     // what DNS said about our domains, whenever it changed (Checked facts), by time
 	Replies     *reply.Book       // what hosts' words mean; nil = the built-in rules
-	Retention   time.Duration     // how long facts are kept; zero = for ever
-	Since       time.Time         // when this installation's records begin; zero = not known
+	// DNS is what DNS said as mails were built, by the hash in their Composed facts; of those that are gone there is none.
+	DNS       map[string]dnscheck.Reading
+	Retention time.Duration // how long facts are kept; zero = for ever
+	Since     time.Time     // when this installation's records begin; zero = not known
 }
 
 // Page is a URL that the person was on, and whose it is.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 )
@@ -164,6 +165,7 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 		if s := a.pair["selectors"]; s != "" {
 			f.Composition.Selectors = strings.Split(s, ",")
 		}
+		f.Composition.DNS = a.pair["dns"]
 	case ledger.Failed:
 		f.Failure = &ledger.Failure{Why: a.take(), Detail: a.take()}
 	case ledger.Dialed:
@@ -341,6 +343,25 @@ func readWorld(line string, in *Input) error {
 		at := mustMoment(a.pair["at"])
 		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: at, Event: ledger.Checked,
 			Check: &ledger.Check{Hash: "h", Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes")}})
+	case "dns": // HASH KIND NAME STATE [text='…'] [about=]: a record as it was when mails with that hash were built
+		if in.DNS == nil {
+			in.DNS = map[string]dnscheck.Reading{}
+		}
+		hash := a.take()
+		r := in.DNS[hash]
+		r.Records = append(r.Records, dnscheck.Record{Kind: dnscheck.RecordKind(a.take()), Name: a.take(), State: a.take(), Text: a.pair["text"], About: a.pair["about"]})
+		in.DNS[hash] = r
+	case "changed": // KIND NAME WAS NOW at= of=DOMAIN [seen=] [was='text'] [now='text'] [about=]
+		c := ledger.RecordChange{Kind: a.take(), Name: a.take(), Seen: mustMoment(a.pair["seen"])}
+		c.Was, c.Now = ledger.RecordState{State: a.take(), Text: a.pair["was"]}, ledger.RecordState{State: a.take(), Text: a.pair["now"]}
+		now := dnscheck.Record{Kind: dnscheck.RecordKind(c.Kind), State: c.Now.State}
+		if c.Good = now.Good(); c.Good {
+			c.Was.About = a.pair["about"]
+		} else {
+			c.Now.About = a.pair["about"]
+		}
+		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: mustMoment(a.pair["at"]), Event: ledger.Checked,
+			Check: &ledger.Check{Domain: a.pair["of"], Severity: "ok", Changes: []ledger.RecordChange{c}}})
 	case "bounces":
 		in.Bounces = a.take() != "off"
 	case "since":

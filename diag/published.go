@@ -22,6 +22,9 @@ func (v *view) published(m *ledger.Message, out finding) finding {
 	if domain == "" || refused.IsZero() {
 		return out
 	}
+	if found, ok := v.atSend(m, domain, out); ok {
+		return found
+	}
 	report, ok := v.checkAt(domain, refused)
 	if !ok {
 		return out

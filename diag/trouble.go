@@ -24,6 +24,8 @@ type Trouble struct {
 	Usual    float64   `json:"usual"` // the rate of failures before it
 	Says     string    `json:"says"`
 	Evidence []string  `json:"evidence"`
+	// Change is the DNS record of ours that became another one and explains it; nil = none is known.
+	Change *Blamed `json:"change,omitempty"`
 }
 
 // Key is what its mails have in common.
@@ -100,6 +102,7 @@ func (w Watch) described(t Trouble) Trouble {
 	if t.Cause = or(cause, t.Cause); t.Kind == OfProvider && (t.Cause == "deferred.other" || t.Cause == "deferred.remote_down") {
 		t.Cause = "deferred.provider_outage"
 	}
+	t.Change, t.Cause = w.blamed(t)
 	if len(ours) > 0 {
 		t.Evidence = w.evidence(t, cause, code, others, len(ours))
 	}
@@ -121,8 +124,11 @@ func (w Watch) evidence(t Trouble, cause, code string, others map[Key]int, n int
 	if len(shared) > 0 {
 		out = append(out, "Nearly all of them also share: "+strings.Join(shared, ", ")+".")
 	}
+	sender := w.senderOf(t)
 	for _, c := range w.Changes {
-		if d := t.Since.Sub(c.At); d > -Slice && d < 2*time.Hour {
+		d := t.Since.Sub(c.At)
+		since := d <= 0 && sender != "" && strings.EqualFold(c.Domain, sender) && (t.Until.IsZero() || !c.At.After(t.Until))
+		if d > -Slice && d < 2*time.Hour || since || t.Change != nil && c.At.Equal(t.Change.At) {
 			out = append(out, minute(c.At)+": "+c.Says)
 		}
 	}
@@ -134,7 +140,11 @@ func (t Trouble) sentence() string {
 	if !t.Until.IsZero() {
 		s = fmt.Sprintf("From %s to %s mails %s failed: %d resets", minute(t.Since), minute(t.Until), t.about(), t.Size)
 	}
-	return s + led(" (probable cause: ", t.Cause, ")") + "."
+	s += led(" (probable cause: ", t.Cause, ")") + "."
+	if t.Change != nil {
+		s += " " + minute(t.Change.At) + ": " + t.Change.Says
+	}
+	return s
 }
 
 func (t Trouble) about() string {

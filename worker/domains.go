@@ -51,6 +51,7 @@ func (w *Worker) lookAtDomains(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		w.noteChanges(ctx, q)
 		if last, ok := w.dns.checked[q.Domain]; ok && now.Sub(last) < checkEvery {
 			continue
 		}

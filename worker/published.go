@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/resetd/resetd/diag/dnscheck"
@@ -20,8 +19,10 @@ const (
 
 // lastRead is what DNS said about a domain at a time.
 type lastRead struct {
+	said     dnscheck.Reading
 	hash     string
 	at, kept time.Time
+	noted    bool // it was compared with what any worker saw before
 }
 
 // readDNS reads the records of each domain and keeps what is new. A change makes the domain due for a check at once.
@@ -32,24 +33,20 @@ func (w *Worker) readDNS(ctx context.Context) {
 	for _, q := range w.Domains {
 		deps := w.DNS
 		deps.DNS = w.dns.cache
-		lookups := dnscheck.Snapshot(ctx, q, deps)
+		said := dnscheck.Snapshot(ctx, q, deps)
 		if ctx.Err() != nil {
 			return
 		}
 		now := w.Store.Now()
-		r := lastRead{hash: dnscheck.HashLookups(lookups), at: now, kept: now}
+		r := lastRead{said: said, hash: said.Hash(), at: now, kept: now}
 		w.dns.mu.Lock()
 		old, had := w.dns.readings[q.Domain]
 		w.dns.mu.Unlock()
 		if had && old.hash == r.hash && now.Sub(old.kept) < keepAgain {
 			r.kept = old.kept
 		} else {
-			body, err := json.Marshal(lookups)
-			if err != nil {
-				continue
-			}
 			one, cancel := context.WithTimeout(ctx, 5*time.Second)
-			err = w.Store.KeepDNS(one, r.hash, body)
+			err := w.Store.KeepDNS(one, r.hash, said)
 			cancel()
 			if err != nil {
 				continue // a mail must not point to what is not there
@@ -64,6 +61,35 @@ func (w *Worker) readDNS(ctx context.Context) {
 		}
 		w.dns.readings[q.Domain] = r
 		w.dns.mu.Unlock()
+	}
+}
+
+// noteChanges writes down which records of a domain say something else than when any worker last saw them: when that was is what people ask
+// first when mail begins to be refused.
+func (w *Worker) noteChanges(ctx context.Context, q dnscheck.Question) {
+	w.dns.mu.Lock()
+	r, ok := w.dns.readings[q.Domain]
+	w.dns.mu.Unlock()
+	if !ok || r.noted {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	changed, err := w.Store.FollowRecords(ctx, q.Domain, r.said, r.at)
+	if err != nil {
+		w.Log.Warn().Err(err).Str("domain", q.Domain).Msg("how records changed is not written")
+		return
+	}
+	w.dns.mu.Lock()
+	r.noted = true
+	w.dns.readings[q.Domain] = r
+	w.dns.mu.Unlock()
+	for _, c := range changed {
+		line := w.Log.Info()
+		if !c.Now.Good() {
+			line = w.Log.Error()
+		}
+		line.Str("record", c.Now.Name).Str("kind", string(c.Now.Kind)).Str("was", c.Was.State).Str("now", c.Now.State).Msg("a DNS record of ours changed")
 	}
 }
 

@@ -68,7 +68,7 @@ func (w *Worker) incidents(ctx context.Context) error {
 	}
 	for _, f := range facts {
 		if f.At.After(day) {
-			look.Changes = append(look.Changes, diag.Change{At: f.At, Says: diag.Says(f)})
+			look.Changes = append(look.Changes, diag.ChangesOf(f)...)
 		}
 	}
 	for _, t := range diag.Detect(look) {

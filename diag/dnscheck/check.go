@@ -165,23 +165,3 @@ func (r *Report) checkLists(ctx context.Context, parts *sync.WaitGroup, s *sessi
 	}
 	return listings
 }
-
-// Snapshot asks only what the DNS of a send is judged by: SPF of the envelope, the selectors' keys, and DMARC. It is kept with
-// a send, once per distinct HashLookups, so that a verdict can say when a record changed.
-func Snapshot(ctx context.Context, q Question, d Deps) []Lookup {
-	ctx, cancel := context.WithTimeout(ctx, or(d.Deadline, 5*time.Second))
-	defer cancel()
-	s := newSession(d.DNS, or(d.Lookups, 500))
-	domain, envelope := cleanDomain(q.Domain), cleanDomain(or(q.EnvelopeDomain, q.Domain))
-	if domain == "" || envelope == "" {
-		return nil
-	}
-	var parts sync.WaitGroup
-	parts.Go(func() { CostSPF(ctx, s, envelope) })
-	for _, sel := range q.Selectors {
-		parts.Go(func() { CheckKey(ctx, s, domain, sel) })
-	}
-	parts.Go(func() { CheckDMARC(ctx, s, DMARCQuestion{Author: domain, Envelope: envelope}) })
-	parts.Wait()
-	return s.lookups()
-}

@@ -298,7 +298,7 @@ func TestReportHash(t *testing.T) {
 		b.Lookups[i].TTL = i
 	}
 	slices.Reverse(b.Lookups)
-	if a.Hash() != b.Hash() || HashLookups(a.Lookups) != HashLookups(b.Lookups) {
+	if a.Hash() != b.Hash() {
 		t.Error("the same DNS hashes differently")
 	}
 	down, slow := s.with("r1._domainkey.sender.example. FAILS servfail").check(t), s.with("r1._domainkey.sender.example. FAILS timeout").check(t)
@@ -306,25 +306,8 @@ func TestReportHash(t *testing.T) {
 		t.Error("ways to fail should hash alike, and unlike an answer")
 	}
 	changed := s.without("_dmarc").with(`_dmarc.sender.example. TXT "v=DMARC1; p=quarantine; rua=mailto:dmarc@sender.example"`).check(t)
-	if changed.Hash() == a.Hash() || HashLookups(changed.Lookups) == HashLookups(a.Lookups) {
+	if changed.Hash() == a.Hash() {
 		t.Error("a changed record is not seen")
-	}
-}
-
-func TestSnapshot(t *testing.T) {
-	s := goodSender(t)
-	list := Snapshot(t.Context(), s.q, Deps{DNS: newZone(t, s.zone)})
-	var names []string
-	for _, l := range list {
-		names = append(names, l.Name+" "+l.Type)
-	}
-	for _, want := range []string{"bounce.sender.example TXT", "r1._domainkey.sender.example TXT", "e1._domainkey.sender.example TXT", "_dmarc.sender.example TXT"} {
-		if !slices.Contains(names, want) {
-			t.Errorf("no %s in %v", want, names)
-		}
-	}
-	if changed := Snapshot(t.Context(), s.q, Deps{DNS: newZone(t, s.without("r1._domainkey").zone)}); HashLookups(changed) == HashLookups(list) {
-		t.Error("a key that is gone is not seen")
 	}
 }
 

@@ -14,7 +14,7 @@ func TestReplay(t *testing.T) {
 relay.example. TXT "v=spf1 a:out.relay.example -all"
 _dmarc.us.example. TXT "v=DMARC1; p=reject"
 `)
-	kept := Replay(Snapshot(ctx, Question{Domain: "us.example"}, Deps{DNS: z}))
+	kept := Replay(Snapshot(ctx, Question{Domain: "us.example"}, Deps{DNS: z}).Lookups)
 
 	if got := CheckDMARC(ctx, kept, DMARCQuestion{Author: "us.example", Signers: []string{"us.example"}}); got.Policy != "reject" || !got.Identifiers[0].Aligned {
 		t.Errorf("DMARC %+v", got)

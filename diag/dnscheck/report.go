@@ -77,9 +77,6 @@ func (r Report) Hash() string {
 	return hash(r.Domain, r.EnvelopeDomain, keys, r.MTASTS.Policy, lookups)
 }
 
-// HashLookups is the part of Hash that the records make up.
-func HashLookups(lookups []Lookup) string { return hash(stable(lookups)) }
-
 // stable brings look-ups into a form that is the same whenever DNS says the same.
 func stable(lookups []Lookup) []Lookup {
 	out := make([]Lookup, 0, len(lookups))

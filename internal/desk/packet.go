@@ -2,8 +2,6 @@ package desk
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,7 +10,6 @@ import (
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
-	"github.com/resetd/resetd/internal/store"
 )
 
 // Packet writes the evidence packet of a reset's newest mail, for the recipient's IT. A reset whose mail no host was offered has none.
@@ -208,18 +205,14 @@ func (d *Desk) dnsThen(ctx context.Context, hash string) (dnscheck.DNS, error) {
 	if hash == "" {
 		return nil, nil
 	}
-	body, err := d.Store.DNS(ctx, hash)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
+	kept, err := d.Store.DNS(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
-	var kept dnscheck.Replay
-	if err := json.Unmarshal(body, &kept); err != nil {
-		return nil, nil // another version wrote it; the packet says that nothing is known
+	if r, ok := kept[hash]; ok {
+		return dnscheck.Replay(r.Lookups), nil
 	}
-	return kept, nil
+	return nil, nil
 }
 
 func compositionOf(t ledger.Timeline, m *ledger.Message) ledger.Composition {

@@ -2,7 +2,6 @@ package desk_test
 
 import (
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"strings"
@@ -71,11 +70,7 @@ func TestPacketSaysWhoWeAre(t *testing.T) {
 			f.Outside.Domains = []dnscheck.Question{{Domain: "us.example", IPs: []netip.Addr{ours}, Selectors: []dnscheck.Selector{{Name: "r1", Public: make(ed25519.PublicKey, 32)}}}}
 			comp := ledger.Composition{MessageID: "<m@us.example>", From: "Us <no-reply@us.example>", Selectors: []string{"r1._domainkey.us.example"}}
 			if c.dns {
-				body, err := json.Marshal(kept)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := f.Store.KeepDNS(t.Context(), "h1", body); err != nil {
+				if err := f.Store.KeepDNS(t.Context(), "h1", dnscheck.Reading{Lookups: kept}); err != nil {
 					t.Fatal(err)
 				}
 				comp.DNS = "h1"

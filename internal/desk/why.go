@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/resetd/resetd/diag"
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
@@ -128,6 +129,7 @@ type view struct {
 	unavailable *realm.Unavailable
 	vouched     bool // the realm has no directory: its answer proves nothing
 	facts       []ledger.Fact
+	dns         map[string]dnscheck.Reading // what DNS said as the newest mails were built
 	fold        *ledger.Timeline
 	suppression *diag.Suppression
 }
@@ -216,6 +218,10 @@ func (d *Desk) lookIn(ctx context.Context, v *view, login string, l store.Ledger
 		}
 		v.facts = append(v.facts, facts...)
 	}
+	var err error
+	if v.dns, err = d.Store.DNS(ctx, dnsOfMails(v.facts)...); err != nil {
+		return err
+	}
 	address := ""
 	if len(v.found.Accounts) > 0 {
 		address = v.found.Accounts[0].Address
@@ -230,6 +236,27 @@ func (d *Desk) lookIn(ctx context.Context, v *view, login string, l store.Ledger
 		v.suppression = &diag.Suppression{Since: sup.Since, Until: sup.Until, Cause: sup.Cause, Evidence: sup.Evidence, Proof: sup.Proof}
 	}
 	return err
+}
+
+// mailsRead is of how many of the newest mails it is read what DNS said as they were built: verdicts are about the last ones.
+const mailsRead = 8
+
+// dnsOfMails lists the hashes that the newest mails note, each once.
+func dnsOfMails(facts []ledger.Fact) []string {
+	var out []string
+	n := 0
+	for _, f := range slices.Backward(facts) {
+		if f.Composition == nil || f.Composition.DNS == "" {
+			continue
+		}
+		if n++; n > mailsRead {
+			break
+		}
+		if !slices.Contains(out, f.Composition.DNS) {
+			out = append(out, f.Composition.DNS)
+		}
+	}
+	return out
 }
 
 func (d *Desk) askDirectory(ctx context.Context, v *view, login string) {
@@ -352,6 +379,7 @@ func (s *sight) input(d *Desk, v *view, page *diag.Page) diag.Input {
 	in.Realm = &v.realm
 	in.Timeline = v.timeline()
 	in.Suppression = v.suppression
+	in.DNS = v.dns
 	in.Directory = diag.Directory{Asked: true, Accounts: v.found.Accounts, Near: v.found.Near, Unavailable: v.unavailable}
 	in.AskPages = map[ledger.ResetID]string{}
 	for _, r := range in.Timeline.Resets {

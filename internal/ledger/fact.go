@@ -278,6 +278,26 @@ type Check struct {
 	Hash     string   `json:"h,omitempty"`  // of all that DNS said; the report itself is kept apart
 	Errors   []string `json:"e,omitempty"`  // what is wrong, a sentence each, at most three
 	Causes   []string `json:"ca,omitempty"` // the causes that these lead to
+	// Changes are records that a mail is judged by and that say something else than when they were last seen. A fact has either a Hash (a
+	// check), or Changes (the records are read all the time), or neither: an alarm about one mail.
+	Changes []RecordChange `json:"cg,omitempty"`
+}
+
+// RecordChange is a DNS record of ours that became another one.
+type RecordChange struct {
+	Kind string      `json:"k"` // dkim, spf, dmarc
+	Name string      `json:"n"` // where it stands; dmarc: the author's domain
+	Was  RecordState `json:"w"`
+	Now  RecordState `json:"i"`
+	Good bool        `json:"g,omitempty"` // mail can pass by it as it is now
+	Seen time.Time   `json:"sn,omitzero"` // when it was last seen as it was
+}
+
+// RecordState is what a record says and means, as diag/dnscheck names it.
+type RecordState struct {
+	State string `json:"s"`
+	Text  string `json:"tx,omitempty"` // "" = there is no record
+	About string `json:"ab,omitempty"` // spf: the addresses of ours that State is about
 }
 
 // Sensor is a source of facts.

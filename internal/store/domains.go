@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 )
@@ -146,26 +144,6 @@ func (s *Store) times(ctx context.Context, key string) (map[string]time.Time, er
 // SpendProbe counts a probe of somebody; Next says when there is room again.
 func (s *Store) SpendProbe(ctx context.Context, who string, limit Limit) (Allowance, error) {
 	return s.spend(ctx, probesKey(who), limit)
-}
-
-// KeepDNS keeps what DNS said at the moment of a send, once for each hash, until the facts that point to it are gone.
-func (s *Store) KeepDNS(ctx context.Context, hash string, body []byte) error {
-	if err := s.rdb.Set(ctx, dnsKey(hash), body, s.retention).Err(); err != nil {
-		return unavailable(err)
-	}
-	return nil
-}
-
-// DNS gives what KeepDNS kept.
-func (s *Store) DNS(ctx context.Context, hash string) ([]byte, error) {
-	b, err := s.rdb.Get(ctx, dnsKey(hash)).Bytes()
-	if err == redis.Nil {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return b, nil
 }
 
 // NoteHouse writes a fact that belongs to no ledger.

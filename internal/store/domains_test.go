@@ -77,18 +77,3 @@ func TestProbesAreCounted(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
-
-// What DNS said is found by its hash.
-func TestDNSIsKept(t *testing.T) {
-	s, _ := open(t)
-	ctx := context.Background()
-	if _, err := s.DNS(ctx, "h1"); !errors.Is(err, store.ErrNotFound) {
-		t.Error(err)
-	}
-	if err := s.KeepDNS(ctx, "h1", []byte("[]")); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := s.DNS(ctx, "h1"); err != nil || string(b) != "[]" {
-		t.Errorf("%s, %v", b, err)
-	}
-}

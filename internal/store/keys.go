@@ -114,6 +114,7 @@ const (
 	countersKey      = "rd:{house}:counters"        // HASH: what /metrics counts over all processes
 	workedKey        = "rd:{house}:worked"          // HASH route -> ms when a host last took a mail by it
 	domainsKey       = "rd:{house}:domains"         // HASH domain -> JSON DomainReport
+	standingKey      = "rd:{house}:domains:records" // HASH domain -> JSON: its records as last seen
 	dkimSeenKey      = "rd:{house}:dkim:seen"       // HASH key -> ms when its record was first seen
 	dkimSigningKey   = "rd:{house}:dkim:signing"    // HASH name of the record -> ms when a worker last signed with it
 	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
