@@ -80,7 +80,7 @@ func arrived(v *view) []finding {
 			out[len(out)-1].facts = append(out[len(out)-1].facts, f)
 		}
 	}
-	return append(out, v.usualPlaces(m)...)
+	return append(append(out, v.junkSeen(m)...), v.usualPlaces(m)...)
 }
 
 // usualPlaces notes where a mail that was accepted without a trace usually is, by the host that took it.

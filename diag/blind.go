@@ -55,6 +55,9 @@ func (v *view) blindSpots() []string {
 			out = append(out, was(b.Sensor)+" between "+v.at(b.From)+" and "+v.at(b.To))
 		}
 	}
+	if seen := v.returnsSeen(); seen != "" {
+		out = append(out, seen)
+	}
 	if u := v.in.Directory.Unavailable; u != nil {
 		out = append(out, "the directory does not answer now"+led(": ", quote(u.Detail)))
 	}

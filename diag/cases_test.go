@@ -145,6 +145,12 @@ func checkExpect(t *testing.T, s scenario, c Case) {
 			}
 			t.Errorf("no evidence %q in %+v", want, c.Verdict.Evidence)
 			continue
+		case "shown": // words that some evidence says
+			for _, e := range c.Verdict.Evidence {
+				if strings.Contains(e.Says, want) {
+					got = want
+				}
+			}
 		case "blind":
 			if got = strings.Join(c.BlindSpots, "; "); strings.Contains(got, want) {
 				continue

@@ -362,6 +362,13 @@ func readWorld(line string, in *Input) error {
 		}
 		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: mustMoment(a.pair["at"]), Event: ledger.Checked,
 			Check: &ledger.Check{Domain: a.pair["of"], Severity: "ok", Changes: []ledger.RecordChange{c}}})
+	case "seen": // DOMAIN [unsigned] [returns] kind= from= to= by= mails= dkim= spf= both= junk= refused= failed= why= causes= severity=
+		n := func(k string) int64 { return int64(number(a.pair[k])) }
+		s := &ledger.Seen{Kind: or(a.pair["kind"], "dmarc"), From: mustMoment(a.pair["from"] + " 00:00"), To: mustMoment(a.pair["to"] + " 00:00"), By: list("by"),
+			Mails: n("mails"), DKIM: n("dkim"), SPF: n("spf"), Both: n("both"), Junk: n("junk"), Refused: n("refused"), Failed: n("failed"), Why: a.pair["why"],
+			Signed: !a.flag("unsigned"), Returns: a.flag("returns")}
+		c := &ledger.Check{Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes"), Seen: s}
+		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: s.To.Add(30 * time.Hour), Event: ledger.Checked, Check: c})
 	case "bounces":
 		in.Bounces = a.take() != "off"
 	case "since":

@@ -16,8 +16,14 @@ const checkGap = 90 * time.Minute
 // an SPF record that cannot be evaluated and a name that is missing alike; the report of a check knows which. Where host and report name
 // the same, that is certain; where the report names what the host only hints at, likely. When a later check finds it mended, another
 // mail helps.
+//
+// What receivers report in bulk comes after that.
 func (v *view) published(m *ledger.Message, out finding) finding {
 	refused := last(out.facts).At
+	return v.received(m, refused, v.publishedDNS(m, refused, out))
+}
+
+func (v *view) publishedDNS(m *ledger.Message, refused time.Time, out finding) finding {
 	domain := v.senderOf(m)
 	if domain == "" || refused.IsZero() {
 		return out

@@ -49,7 +49,9 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 		}
 		return v.outage(m, one(out))
 	case ledger.Blocked:
-		return v.blocked(out, a)
+		fs := v.blocked(out, a)
+		fs[0] = v.tlsSeen(m, fs[0])
+		return fs
 	}
 	r := v.in.Replies.Read(reply.Reply{Host: a.Host, Stage: a.Stage, Code: a.Code, Enhanced: a.Enhanced, Text: a.Text})
 	out.cause, out.conf = v.attribute(r, a)
@@ -57,7 +59,7 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	if out.cause == "deferred.remote_down" {
 		out.vars["how"] = "answers, but takes no mail"
 	}
-	return v.outage(m, one(v.published(m, v.timed(out, m, r))))
+	return v.outage(m, one(v.tlsSeen(m, v.published(m, v.timed(out, m, r)))))
 }
 
 // attribute fits a reading to whose host it was and whether it was for good.

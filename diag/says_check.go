@@ -14,6 +14,8 @@ func saysCheck(f ledger.Fact) string {
 		return "A check was made" + saysWho(f) + "."
 	case len(c.Changes) > 0:
 		return saysChanges(f)
+	case c.Seen != nil:
+		return saysSeen(c)
 	case c.Hash == "" && len(c.Errors) > 0:
 		return strings.Join(c.Errors, " ")
 	case len(c.Errors) > 0:

@@ -281,6 +281,8 @@ type Check struct {
 	// Changes are records that a mail is judged by and that say something else than when they were last seen. A fact has either a Hash (a
 	// check), or Changes (the records are read all the time), or neither: an alarm about one mail.
 	Changes []RecordChange `json:"cg,omitempty"`
+	// Seen is what others reported about the domain's mail; such a fact has nothing of our own.
+	Seen *Seen `json:"seen,omitempty"`
 }
 
 // RecordChange is a DNS record of ours that became another one.

@@ -95,6 +95,12 @@ func dnsKey(hash string) string   { return "rd:{house}:dns:" + hash }           
 func tallyKey(start time.Time) string { return fmt.Sprintf("rd:{house}:tally:%d", start.Unix()) } // HASH field -> count
 func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d", start.Unix()) } // HASH field -> count
 
+// What receivers report in bulk, see bulk.go. Only names of domains of ours stand in these.
+func bulkKey(kind, domain string, day time.Time) string {
+	return "rd:{house}:bulk:" + kind + ":" + domain + ":" + day.UTC().Format("20060102") // HASH field of diag -> count
+}
+func bulkSeenKey(kind, domain string) string { return "rd:{house}:bulk:seen:" + kind + ":" + domain } // ZSET report -> ms when it was counted
+
 // Of the house: one of each for the whole installation.
 const (
 	pauseKey         = "rd:{house}:pause"           // HASH route ("" = all) -> JSON Hold
@@ -117,6 +123,7 @@ const (
 	standingKey      = "rd:{house}:domains:records" // HASH domain -> JSON: its records as last seen
 	dkimSeenKey      = "rd:{house}:dkim:seen"       // HASH key -> ms when its record was first seen
 	dkimSigningKey   = "rd:{house}:dkim:signing"    // HASH name of the record -> ms when a worker last signed with it
+	bulkSaidKey      = "rd:{house}:bulk:said"       // HASH "kind domain" -> gist of what was said last, and a space
 	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
 	trayOrderKey     = "rd:{house}:tray:order"      // ZSET return -> ms when it was laid there
 )
