@@ -29,6 +29,9 @@ func ChangesOf(f ledger.Fact) []Change {
 	if f.Check == nil {
 		return []Change{{At: f.At, Says: Says(f)}}
 	}
+	if f.Check.Seen != nil {
+		return nil // it tells of days gone by, and came when somebody wrote it
+	}
 	if len(f.Check.Changes) == 0 {
 		return []Change{{At: f.At, Says: Says(f), Domain: f.Check.Domain, Causes: f.Check.Causes}}
 	}
