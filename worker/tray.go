@@ -13,10 +13,7 @@ import (
 // It keeps what the facts keep, and lays the same return aside once, however often it is read.
 func (w *Worker) layAside(ctx context.Context, c store.Claim, m bounce.Mail) error {
 	t := store.TrayItem{ID: ledger.ReturnID(c.ID), At: w.Store.Now(), Source: source(c), Realm: c.Realm, Ledger: c.Ledger, Reset: c.Reset, Message: c.Message,
-		Subject: clipped(m.Subject), From: clipped(m.From), Lines: []string{}, Unread: m.Unread}
-	if t.Unread == nil {
-		t.Unread = []string{}
-	}
+		Subject: clipped(m.Subject), From: clipped(m.From), Notice: m.Notice, Unread: m.Unread}
 	switch m.Kind {
 	case bounce.KindNone:
 		t.Why = store.TrayUnread
@@ -41,6 +38,16 @@ func (w *Worker) layAside(ctx context.Context, c store.Claim, m bounce.Mail) err
 	}
 	if t.Why == "" {
 		return nil
+	}
+	return w.putTray(ctx, t)
+}
+
+// putTray lays an item into the tray; lists that hold nothing are lists too.
+func (w *Worker) putTray(ctx context.Context, t store.TrayItem) error {
+	for _, list := range []*[]string{&t.Lines, &t.Notice, &t.Unread} {
+		if *list == nil {
+			*list = []string{}
+		}
 	}
 	w.count(ctx, "tray_"+t.Why)
 	return w.Store.PutTray(ctx, t)

@@ -39,7 +39,7 @@ func TestUnreadReturnsLieInTheTray(t *testing.T) {
 		return "From: MAILER-DAEMON@there.example\nSubject: returned\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: text/plain\n\nsee below\n--b\n" +
 			"Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.there.example\n\nFinal-Recipient: rfc822; jo@there.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; " + diagnostic + "\n\n--b--\n"
 	}
-	b.arrives(m, "From: zoe@there.example\nSubject: hello\n\nwhat is this? "+link+"\n")
+	b.arrives(m, "From: zoe@there.example\nSubject: hello\n\nwhat is this? "+link+"\nask ann@there.example\n\n> a mail of ours\n> "+link+"\n")
 	b.arrives(m, report("550 zxcv qwerty uiop "+link))
 	b.arrives(m, report("552 5.2.2 mailbox is full"))
 	b.until(id, "three returns", func(r *ledger.Reset) bool { return len(r.Newest().Returns) == 3 })
@@ -58,8 +58,14 @@ func TestUnreadReturnsLieInTheTray(t *testing.T) {
 		!strings.Contains(strings.Join(got[store.TrayNoReason].Lines, "\n"), "zxcv") {
 		t.Errorf("%+v", items)
 	}
+	if n := strings.Join(got[store.TrayUnread].Notice, "\n"); n != "what is this? https://reset.us.example/[redacted]\nask [address]" {
+		t.Errorf("the notice is %q", n)
+	}
+	if n := strings.Join(got[store.TrayNoReason].Notice, "\n"); n != "see below" {
+		t.Errorf("the notice is %q", n)
+	}
 	for _, v := range b.rdb.HGetAll(t.Context(), "rd:{house}:tray").Val() {
-		if strings.Contains(v, "AbCdEfGh") || strings.Contains(v, "what is this") {
+		if strings.Contains(v, "AbCdEfGh") || strings.Contains(v, "a mail of ours") {
 			t.Errorf("the tray holds too much: %s", v)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // unmatchedMail lays a report into the tray that is about no mail that we know.
 func (w *Worker) unmatchedMail(ctx context.Context, id ledger.ReturnID, from string, m bounce.Mail) error {
-	t := store.TrayItem{ID: id, Source: from, Subject: clipped(m.Subject), From: clipped(m.From), Unread: m.Unread}
+	t := store.TrayItem{ID: id, Source: from, Subject: clipped(m.Subject), From: clipped(m.From), Notice: m.Notice, Unread: m.Unread}
 	for i, r := range m.Reports {
 		if i == 0 {
 			t.Recipient, t.Action, t.Status, t.Host = r.Recipient, string(r.Action), r.Status, r.RemoteHost
@@ -43,12 +43,5 @@ func (w *Worker) unmatchedEvent(ctx context.Context, from string, e hook.Event) 
 
 func (w *Worker) putUnmatched(ctx context.Context, t store.TrayItem) error {
 	t.At, t.Why = w.Store.Now(), store.TrayUnmatched
-	if t.Lines == nil {
-		t.Lines = []string{}
-	}
-	if t.Unread == nil {
-		t.Unread = []string{}
-	}
-	w.count(ctx, "tray_"+t.Why)
-	return w.Store.PutTray(ctx, t)
+	return w.putTray(ctx, t)
 }

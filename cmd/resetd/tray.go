@@ -88,6 +88,7 @@ func (d *door) answerCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&a.Reason, "reason", "", "a `WORD` of the list above")
 	f.StringVar(&a.Action, "action", "", "failed, delayed or none (no report); else as the return says")
+	f.StringVar(&a.Words, "words", "", "the `WORDS` of the return that say so, to make the rule of; else its diagnostic lines")
 	f.StringVar(&a.Note, "note", "", "for colleagues and the audit trail")
 	return cmd
 }
@@ -104,6 +105,9 @@ func (p *printer) printTrayItem(t store.TrayItem) {
 	}
 	for _, l := range t.Lines {
 		p.quote("  | ", l)
+	}
+	for _, l := range t.Notice {
+		p.quote("  > ", l)
 	}
 	for _, u := range t.Unread {
 		p.item("  - ", "not read: "+u)
@@ -126,7 +130,7 @@ func (p *printer) printRule(t store.TrayItem) {
 	switch {
 	case t.Answer == nil || t.Answer.Reason == "":
 	case t.Answer.Rule == "":
-		p.text("", "No rule could be made of it: there are no words to go by.")
+		p.text("", "No rule could be made of it: there are no words to go by. -words names them.")
 	default:
 		p.text("", "The rule, for the file of [diag] rules_file; `resetd explain -rules FILE` tries it:")
 		fmt.Fprintln(p.w)

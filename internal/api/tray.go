@@ -13,6 +13,7 @@ import (
 type AnswerBody struct {
 	Reason string `json:"reason,omitempty"` // a word of diag/reply; "" only with the action none
 	Action string `json:"action,omitempty"` // failed, delayed, none; "" = as the return says
+	Words  string `json:"words,omitempty"`  // that say so, as they stand in the return; "" = its diagnostic lines
 	Note   string `json:"note,omitempty"`
 }
 
@@ -23,7 +24,7 @@ func trayRoutes() []endpoint {
 			return http.StatusOK, listOf(items, next), err
 		}),
 		post("POST /v1/tray/{id}/answer", desk.DoAnswer, once, func(c *call, in AnswerBody) (int, any, error) {
-			t, err := c.Desk.AnswerReturn(c.ctx, c.actor, c.r.PathValue("id"), desk.Reading{Action: in.Action, Reason: in.Reason, Note: in.Note})
+			t, err := c.Desk.AnswerReturn(c.ctx, c.actor, c.r.PathValue("id"), desk.Reading{Action: in.Action, Reason: in.Reason, Words: in.Words, Note: in.Note})
 			return http.StatusOK, t, err
 		}),
 	}

@@ -32,7 +32,7 @@ func (w *world) layAside(reset string) string {
 		w.t.Fatal(err)
 	}
 	err = w.store.PutTray(ctx, store.TrayItem{ID: id, At: w.store.Now(), Why: store.TrayUnread, Source: "smtp", Realm: at.Realm, Ledger: at.Ledger, Reset: ledger.ResetID(reset), Message: m,
-		Subject: "Viesti palautui", From: "postmaster@shop.example", Lines: []string{"550 <jo@shop.example>: vastaanottajan postilaatikko on aivan tupaten tukossa"}, Unread: []string{}})
+		Subject: "Viesti palautui", From: "postmaster@shop.example", Notice: []string{"Hyvä <script>lähettäjä</script>,", "valitettavasti", "henkilö on muuttanut [address] pois."}, Lines: []string{"550 <jo@shop.example>: vastaanottajan postilaatikko on aivan tupaten tukossa"}, Unread: []string{}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -80,6 +80,15 @@ func TestAnAnswerChangesTheVerdict(t *testing.T) {
 		t.Errorf("the rule reads the next one as %s\n%s", r.Reason, got.Answer.Rule)
 	}
 
+	// The words that they name make the rule, wherever its lines are broken; words of their own do not.
+	if _, err := c.AnswerReturn(ctx, id, AnswerBody{Reason: "mailbox_full", Words: "jotain ihan muuta"}); err == nil {
+		t.Error("words that do not stand there were taken")
+	}
+	got, err = c.AnswerReturn(ctx, id, AnswerBody{Reason: "address_moved", Words: "Valitettavasti henkilö on muuttanut"})
+	if err != nil || !strings.Contains(got.Answer.Rule, "says valitettavasti henkilö on muuttanut\n") {
+		t.Errorf("%v\n%s", err, got.Answer.Rule)
+	}
+
 	// They were wrong. The newest answer counts, and the trail has both.
 	if _, err := c.AnswerReturn(ctx, id, AnswerBody{Reason: "user_unknown"}); err != nil {
 		t.Fatal(err)
@@ -97,7 +106,7 @@ func TestAnAnswerChangesTheVerdict(t *testing.T) {
 			n++
 		}
 	}
-	if n != 2 {
+	if n != 4 {
 		t.Errorf("%d answers in the audit trail", n)
 	}
 	sup, err := w.store.Suppressed(ctx, "jo@shop.example")
@@ -147,6 +156,9 @@ func TestTrayOnTheConsole(t *testing.T) {
 	b.get("/console/tray")
 	if b.status != 200 || !strings.Contains(b.page, "Viesti palautui") || !strings.Contains(b.page, "mailbox full") {
 		t.Fatalf("%d %s", b.status, b.page)
+	}
+	if !strings.Contains(b.page, "muuttanut [address] pois.") || strings.Contains(b.page, "<script>lähettäjä") {
+		t.Errorf("what the mail says is not shown, or not inert: %s", b.page)
 	}
 	b.submit("/console/tray/answer", "id", id, "reason", "mailbox_full")
 	if b.status != 200 || !strings.Contains(b.page, "Recorded") || !strings.Contains(b.page, "reason mailbox_full") {

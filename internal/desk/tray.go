@@ -15,6 +15,7 @@ import (
 type Reading struct {
 	Action string // failed, delayed, or none: it is no report; "" = as the return says, else failed
 	Reason string // a word of diag/reply; needed unless it is no report
+	Words  string // what in the return says so, to make a rule of; "" = its diagnostic lines
 	Note   string // for colleagues and the audit trail
 }
 
@@ -62,6 +63,9 @@ func (d *Desk) AnswerReturn(ctx context.Context, a Actor, id string, r Reading) 
 	if !a.mayHandle(t) {
 		return store.TrayItem{}, store.ErrNotFound
 	}
+	if !holdsWords(t, r.Words) {
+		return store.TrayItem{}, &Bad{Code: "bad_request", Detail: "`words` do not stand in the return. Copy them from its lines or its notice."}
+	}
 	switch {
 	case r.Action == "" && t.Action != "":
 		r.Action = t.Action
@@ -72,7 +76,11 @@ func (d *Desk) AnswerReturn(ctx context.Context, a Actor, id string, r Reading) 
 	}
 	t.Answer = &store.TrayAnswer{By: a.Name, Role: string(a.Role), At: d.now(), Action: r.Action, Reason: r.Reason, Note: r.Note}
 	if r.Reason != "" {
-		t.Answer.Rule = ruleFor(t, reply.Reason(r.Reason), t.Answer.At)
+		said := t.Lines
+		if r.Words != "" {
+			said = []string{r.Words}
+		}
+		t.Answer.Rule = ruleFor(t, said, reply.Reason(r.Reason), t.Answer.At)
 	}
 	// The fact first: if the rest fails, the person answers again, and the same fact twice says nothing new.
 	if t.Message != "" {
@@ -85,9 +93,23 @@ func (d *Desk) AnswerReturn(ctx context.Context, a Actor, id string, r Reading) 
 	return t, err
 }
 
+// holdsWords tells whether words stand in what was kept of a return, however its lines are broken.
+func holdsWords(t store.TrayItem, words string) bool {
+	for _, list := range [][]string{t.Lines, t.Notice} {
+		text := strings.ToLower(strings.Join(strings.Fields(strings.Join(list, " ")), " "))
+		if strings.Contains(text, strings.ToLower(strings.Join(strings.Fields(words), " "))) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r Reading) check() error {
 	if len(r.Note) > MaxReason || control(r.Note) {
 		return &Bad{Code: "bad_request", Detail: "`note` is longer than 500 bytes or has control characters. A few words are enough."}
+	}
+	if len(r.Words) > MaxReason || control(r.Words) {
+		return &Bad{Code: "bad_request", Detail: "`words` are longer than 500 bytes or have control characters. One sentence is enough."}
 	}
 	switch r.Action {
 	case "", "failed", "delayed":

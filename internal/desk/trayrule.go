@@ -37,10 +37,10 @@ func causeOf(reason reply.Reason, failed bool) string {
 	return cause
 }
 
-// ruleFor makes a rule of the words that a return was answered for: "" when there are none to go by. What it gives is tried first: it
-// decides its own sample, which names nobody.
-func ruleFor(t store.TrayItem, reason reply.Reason, at time.Time) string {
-	for _, line := range t.Lines {
+// ruleFor makes a rule of what a return said, for which it was answered: "" when there are no words to go by. What it gives is tried
+// first: it decides its own sample, which names nobody.
+func ruleFor(t store.TrayItem, said []string, reason reply.Reason, at time.Time) string {
+	for _, line := range said {
 		runs, sample := wordRuns(line)
 		longest := 0
 		for i, r := range runs {
@@ -96,12 +96,16 @@ func wordRuns(line string) (runs []string, sample string) {
 		if size := len(strings.Join(all, " ")) + len(token); size > maxSample {
 			break
 		}
-		if strings.Contains(token, "@") {
+		if strings.Contains(token, "@") || strings.Contains(token, "[address]") {
 			all = append(all, "<jo@shop.example>")
 			end()
 			continue
 		}
 		all = append(all, token)
+		if strings.Contains(token, "[redacted]") {
+			end()
+			continue
+		}
 		word := strings.ToLower(strings.Trim(token, `<>()[]"',;:.!?`))
 		if len(word) < 2 || len(word) > 30 || strings.ContainsFunc(word, func(r rune) bool { return r < 'a' && r != '-' && r != '\'' || 'z' < r && r < 0x80 }) {
 			end()

@@ -39,6 +39,7 @@ type TrayItem struct {
 	Status    string           `json:"status,omitempty"`
 	Host      string           `json:"host,omitempty"`
 	Lines     []string         `json:"lines"`  // the diagnostic lines, or what else the reader rested on
+	Notice    []string         `json:"notice"` // the first lines of what the mail says, without addresses and links
 	Unread    []string         `json:"unread"` // what could not be read
 	Answer    *TrayAnswer      `json:"answer"` // nil = nobody has answered
 }
@@ -128,6 +129,9 @@ func readTray(row string) (TrayItem, error) {
 	var t TrayItem
 	if err := json.Unmarshal([]byte(row), &t); err != nil {
 		return t, errors.New("an item of the tray is not readable; was it written by a newer version?")
+	}
+	if t.Notice == nil {
+		t.Notice = []string{} // laid there by a version that kept none
 	}
 	return t, nil
 }

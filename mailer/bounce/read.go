@@ -94,6 +94,9 @@ type Mail struct {
 	Date       time.Time     // zero = none
 	Because    reply.Because // why the mail is of its kind, when no report says it
 	Unread     []string      // what could not be read, in words; nil = all was read
+	// Notice holds the first lines that the mail says in its own words, without addresses, links, secrets and control characters, where a
+	// person has to read them: nothing in it could be read, or not why it failed. nil = nobody has to, or there are none.
+	Notice []string
 }
 
 // maxMail is how much of a mail is read; the rest is drained unread.
@@ -142,5 +145,12 @@ func (rd Reader) read(data string, cut bool) Mail {
 	if cut {
 		w.unread("the mail is larger than 1 MiB; the rest was not read")
 	}
-	return decide(w)
+	m := decide(w)
+	if m.Kind == KindNone && rd.book != nil {
+		w.ownReport(&m)
+	}
+	if m.baffling() && len(w.parts) > 0 {
+		m.Notice = w.noticeAt(0).kept()
+	}
+	return m
 }

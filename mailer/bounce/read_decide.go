@@ -69,7 +69,7 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 		return true
 	}
 	h := w.letterhead(level)
-	n := w.readNotice(level)
+	n := w.noticeAt(level)
 	if w.complaintWords(m, h, n, level) {
 		return true
 	}

@@ -47,7 +47,7 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 		mute := r.Reason == reply.ReasonUnknown || r.Status == "" || vague(r.Status) || !hasWords(rec.diagnostic)
 		if r.Recipient == "" || mute && failing(r.Action) {
 			if n == nil {
-				n = w.readNotice(level)
+				n = w.noticeAt(level)
 			}
 			if cands == nil {
 				cands = n.candidates("")

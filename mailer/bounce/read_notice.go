@@ -24,6 +24,17 @@ type notice struct {
 
 const maxLines = 3000
 
+// noticeAt is readNotice, but reads the mail's own notice only once.
+func (w *walk) noticeAt(level int) *notice {
+	if level > 0 {
+		return w.readNotice(level)
+	}
+	if w.own == nil {
+		w.own = w.readNotice(0)
+	}
+	return w.own
+}
+
 // readNotice collects the text parts of the mail at level.
 func (w *walk) readNotice(level int) *notice {
 	n := &notice{lines: make([]line, 0, 48)}

@@ -37,12 +37,13 @@ type walk struct {
 	book     *reply.Book // what hosts' and programs' words mean
 	parts    []part
 	notes    []string
-	budget   int // decoded bytes that may still be looked at
-	fields   int // header fields kept so far, in all parts
-	around   int // texts around recipients gathered so far
-	searched int // bytes searched for quotes so far
-	at       int // for line: an offset whose line number is known …
-	line     int // … and that number, 1-based
+	budget   int     // decoded bytes that may still be looked at
+	fields   int     // header fields kept so far, in all parts
+	around   int     // texts around recipients gathered so far
+	searched int     // bytes searched for quotes so far
+	own      *notice // what the mail itself says, once it was read; see noticeAt
+	at       int     // for line: an offset whose line number is known …
+	line     int     // … and that number, 1-based
 }
 
 // unread notes, once, what was left out.

@@ -42,7 +42,7 @@ func (c *Console) trayPage(v *visit, status int, n *notice) {
 }
 
 func (c *Console) answer(v *visit) {
-	r := desk.Reading{Reason: v.form("reason"), Note: v.form("note")}
+	r := desk.Reading{Reason: v.form("reason"), Words: v.form("words"), Note: v.form("note")}
 	if r.Reason == "none" {
 		r.Reason, r.Action = "", "none"
 	}
