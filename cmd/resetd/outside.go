@@ -21,7 +21,7 @@ func questionsOf(cfg *config.Config) []dnscheck.Question {
 		if name == "" || slices.ContainsFunc(out, func(q dnscheck.Question) bool { return q.Domain == name }) {
 			return
 		}
-		q := dnscheck.Question{Domain: name, EnvelopeDomain: cfg.SMTP.BounceDomain, IPs: cfg.OutgoingIPs(), HELO: cfg.SMTP.Helo}
+		q := dnscheck.Question{Domain: name, EnvelopeDomain: cfg.SMTP.BounceDomain, IPs: cfg.OutgoingIPs(), HELO: cfg.SMTP.Helo, ReturnAddrs: cfg.ReceiverIPs()}
 		for _, s := range cfg.DKIM(name) {
 			q.Selectors = append(q.Selectors, dnscheck.Selector{Name: s.Selector, Public: s.Key.Public()})
 		}
@@ -50,7 +50,27 @@ func dnsOf(cfg *config.Config) (dnscheck.Deps, error) {
 	if cfg.SMTP.AllowPrivateAddresses {
 		d.Allow = func(netip.AddrPort) bool { return true }
 	}
-	return dnscheck.Deps{DNS: dns, HTTP: dnscheck.PolicyClient(d), Lists: dnscheck.Blocklists()}, nil
+	deps := dnscheck.Deps{DNS: dns, HTTP: dnscheck.PolicyClient(d), Lists: dnscheck.Blocklists()}
+	if cfg.SMTP.BounceListen == "" {
+		return deps, nil // bounces go to a mailbox, or nowhere
+	}
+	paths, err := pathsOf(cfg)
+	if err != nil {
+		return dnscheck.Deps{}, err
+	}
+	r := &mailer.Reacher{ReturnPath: probePath(paths), HELO: cfg.SMTP.Helo, Port: mxPort(cfg), AllowPrivate: cfg.SMTP.AllowPrivateAddresses}
+	deps.Receiver = r.Reach
+	return deps, nil
+}
+
+// mxPort is where mail hosts are asked: the port of the first route that leads to the MX; 0 = 25.
+func mxPort(cfg *config.Config) int {
+	for _, r := range cfg.Routes {
+		if r.MX {
+			return r.Port
+		}
+	}
+	return 0
 }
 
 // outsideOf is what people may ask of the world. Probes go to the port of the first route that leads to the MX, 25 without one. The

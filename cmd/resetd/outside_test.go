@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -93,5 +94,47 @@ func TestCheckAndProbe(t *testing.T) {
 	}
 	if strings.Contains(daemon.logText(), "jo@") {
 		t.Error("an address that was probed stands in the log")
+	}
+}
+
+// The MX of the return path's domain is found to lead to our receiver while it listens there, and to somebody else when it does not.
+func TestCheckFindsOurReceiver(t *testing.T) {
+	world, err := sim.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { world.Close() })
+	other := world.Host("mx.other.example", sim.UnknownMailbox())
+	ours := netip.MustParseAddr("127.77.0.25")
+	world.DNS().SetMX("bounces.us.example", sim.MX{Preference: 10, Host: "mx.bounces.us.example"})
+	world.DNS().SetA("mx.bounces.us.example", ours)
+	in := &installation{t: t, redis: redistest.Start(t), resolver: world.Resolver(), accounts: []string{account("u1", "jo@home.example")},
+		bounceAt: netip.AddrPortFrom(ours, uint16(world.SMTPPort())).String(),
+		routes:   fmt.Sprintf("[[route]]\nname = \"out\"\nmx = true\nport = %d\ntls = \"opportunistic\"\n", world.SMTPPort())}
+	file := in.write()
+	found := func() string {
+		out, _, _ := runCLI2(t, "check", "us.example", "-json", "-config", file)
+		var r dnscheck.Report
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, f := range r.Findings {
+			if strings.HasPrefix(f.ID, "return.") {
+				return f.ID
+			}
+		}
+		return ""
+	}
+	if id := found(); id != "return.untried" {
+		t.Errorf("nobody listens there: %q", id)
+	}
+	daemon := launch(t, "serve", "-config", file)
+	daemon.listening("bounce")
+	if id := found(); id != "return.ok" {
+		t.Errorf("our receiver listens there: %q", id)
+	}
+	world.DNS().SetA("mx.bounces.us.example", other.IP())
+	if id := found(); id != "return.elsewhere" {
+		t.Errorf("another server listens there: %q", id)
 	}
 }

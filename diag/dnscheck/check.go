@@ -22,9 +22,7 @@ type Question struct {
 	IPs []netip.Addr
 	// HELO name of our hosts. "" = unknown.
 	HELO string
-	// ReturnHosts and ReturnAddrs are where our receiver of bounces listens; one of them must be reached by the MX of
-	// EnvelopeDomain. Both nil = not compared.
-	ReturnHosts []string
+	// ReturnAddrs are the addresses under which the Internet reaches our receiver of bounces. nil = unknown.
 	ReturnAddrs []netip.Addr
 }
 
@@ -35,6 +33,9 @@ type Deps struct {
 	HTTP *http.Client
 	// Lists to ask about our addresses and domains, see Blocklists. nil = none.
 	Lists []Blocklist
+	// Receiver finds out whether our receiver of bounces stands behind a mail host of EnvelopeDomain. nil = nobody connects; then
+	// ReturnAddrs alone can tell.
+	Receiver func(ctx context.Context, h MXHost) Reached
 	// Now is the time of the report. nil = time.Now.
 	Now func() time.Time
 	// Deadline of the whole check. 0 = 5 s.
@@ -126,9 +127,13 @@ func (r *Report) checkSender(ctx context.Context, parts *sync.WaitGroup, s *sess
 		r.ReportTo = CheckReportTo(ctx, s, r.DMARC)
 	})
 	parts.Go(func() { r.TLSRPT = CheckTLSRPT(ctx, s, r.Domain) })
-	if r.EnvelopeDomain != r.Domain {
-		parts.Go(func() { m := CheckMX(ctx, s, r.EnvelopeDomain); r.ReturnMX = &m })
-	}
+	parts.Go(func() {
+		m := CheckMX(ctx, s, r.EnvelopeDomain)
+		if r.EnvelopeDomain != r.Domain {
+			r.ReturnMX = &m
+		}
+		r.Reached = reach(ctx, m, q.ReturnAddrs, d.Receiver)
+	})
 	listings := r.checkLists(ctx, parts, s, q, d.Lists)
 	return func() {
 		for _, v := range views {

@@ -31,7 +31,7 @@ func goodSender(t testing.TB) sender {
 			Domain: "Sender.example", EnvelopeDomain: "bounce.sender.example", HELO: "mail.sender.example",
 			Selectors:   []Selector{{"r1", &rsaKey.PublicKey}, {"e1", edKey}},
 			IPs:         []netip.Addr{netip.MustParseAddr("9.9.9.1"), netip.MustParseAddr("2a00:1::1")},
-			ReturnHosts: []string{"Mail.sender.example."},
+			ReturnAddrs: []netip.Addr{netip.MustParseAddr("9.9.9.1")},
 		},
 		zone: `
 sender.example. MX 10 mail.sender.example.

@@ -1,10 +1,6 @@
 package dnscheck
 
-import (
-	"net/netip"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // judgeMX speaks about where mail goes: for a recipient's domain, ours; for a sender's, replies and bounces.
 func (r *Report) judgeMX(q Question) {
@@ -40,43 +36,6 @@ func (r *Report) judgeMX(q Question) {
 	if !q.Recipient {
 		r.judgeReturn(q)
 	}
-}
-
-// judgeReturn asks whether bounces can reach us.
-func (r *Report) judgeReturn(q Question) {
-	m := r.MX
-	if r.ReturnMX != nil {
-		m = *r.ReturnMX
-	}
-	f := Finding{Subject: r.EnvelopeDomain, VerifyBy: "dig +short MX " + r.EnvelopeDomain, Cause: "unknown.bounces_not_arriving",
-		Who: "Support: bounces do not arrive, so why a mail was lost stays unknown."}
-	if len(q.ReturnHosts) > 0 {
-		f.Publish = foldName(r.EnvelopeDomain) + ". IN MX 10 " + foldName(q.ReturnHosts[0]) + "."
-	}
-	switch m.Status {
-	case MXUnknown:
-		f.ID, f.Severity, f.Temporary, f.Cause = "return.unknown", Warning, true, "network.dns_failing"
-		f.What = "Whether bounces can reach us cannot be told now: " + m.Why + "."
-	case MXHosts, MXImplicit:
-		if len(q.ReturnHosts)+len(q.ReturnAddrs) == 0 {
-			return
-		}
-		if reaches(m, q.ReturnHosts, q.ReturnAddrs) {
-			r.add(Finding{ID: "return.ok", Severity: OK, Subject: f.Subject, VerifyBy: f.VerifyBy, What: "Bounces are directed to our receiver."})
-			return
-		}
-		f.ID, f.Severity, f.What = "return.elsewhere", Error, "Bounces are directed to hosts that are not our receiver."
-	default:
-		f.ID, f.Severity, f.What = "return.unreachable", Error, "Bounces cannot reach us: "+m.Why+"."
-	}
-	r.add(f)
-}
-
-func reaches(m MX, hosts []string, addrs []netip.Addr) bool {
-	return slices.ContainsFunc(m.Hosts, func(h MXHost) bool {
-		return slices.ContainsFunc(hosts, func(name string) bool { return foldName(name) == h.Name }) ||
-			slices.ContainsFunc(addrs, func(ip netip.Addr) bool { return slices.Contains(h.Addrs, ip.Unmap()) })
-	})
 }
 
 func upper(s string) string {

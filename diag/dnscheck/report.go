@@ -37,6 +37,7 @@ type Report struct {
 	ReportTo       []ReportTo    `json:"report_to,omitempty"`
 	MX             MX            `json:"mx"`
 	ReturnMX       *MX           `json:"return_mx,omitempty"` // of the envelope's domain, where it is another
+	Reached        []Reached     `json:"reached,omitempty"`   // whether our receiver stands behind the mail hosts of the envelope's domain
 	PTR            []PTR         `json:"ptr,omitempty"`
 	Listings       []Listing     `json:"listings,omitempty"`
 	MTASTS         MTASTS        `json:"mta_sts"`

@@ -163,23 +163,31 @@ func (k *checker) smtp() {
 		k.bad("smtp.bounce_domain", "bounce_domain is not a domain", `bounce_domain = "bounces.example.org"`)
 	}
 	k.listen("smtp.bounce_listen", s.BounceListen, true)
-	k.c.outgoing = nil
-	for i, text := range s.OutgoingIPs {
-		ip, err := netip.ParseAddr(text)
-		if err != nil || ip.Zone() != "" {
-			k.bad(at("smtp.outgoing_ips", i), "this is not an IP address", `outgoing_ips = ["192.0.2.25", "2001:db8::25"]`)
-			continue
-		}
-		if !dnscheck.IsPublic(ip.Unmap()) {
-			k.warn(at("smtp.outgoing_ips", i), "the address is not a public one; receivers see another, that of the relay or of the NAT", "name the addresses that receivers see")
-		}
-		k.c.outgoing = append(k.c.outgoing, ip.Unmap())
-	}
+	k.c.outgoing = k.publicIPs("smtp.outgoing_ips", s.OutgoingIPs, "receivers see another, that of the relay or of the NAT", "name the addresses that receivers see")
+	k.c.receivers = k.publicIPs("smtp.receiver_ips", s.ReceiverIPs, "nobody on the Internet reaches it", "name the addresses to which the MX leads, of the NAT or the balancer where there is one")
 	if r := k.c.DNS.Resolver; r != "" {
 		if _, port, ok := hostPort(r); !ok || port == 0 {
 			k.bad("dns.resolver", "resolver is not host:port", `resolver = "127.0.0.1:53"`)
 		}
 	}
+}
+
+// publicIPs reads a list of addresses that the Internet is to see.
+func (k *checker) publicIPs(key string, texts []string, private, instead string) []netip.Addr {
+	var out []netip.Addr
+	for i, text := range texts {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.Zone() != "" {
+			_, name, _ := strings.Cut(key, ".")
+			k.bad(at(key, i), "this is not an IP address", name+` = ["192.0.2.25", "2001:db8::25"]`)
+			continue
+		}
+		if !dnscheck.IsPublic(ip.Unmap()) {
+			k.warn(at(key, i), "the address is not a public one; "+private, instead)
+		}
+		out = append(out, ip.Unmap())
+	}
+	return out
 }
 
 func (k *checker) routes() {
@@ -422,6 +430,9 @@ func (k *checker) folder(path, what string, dir *string) {
 		k.bad(path, what+" cannot be read: "+reason(err), "relative paths count from the folder of "+filepath.Base(k.file))
 	}
 }
+
+// ReceiverIPs are the addresses under which the Internet reaches the receiver of returned mail; nil = unknown.
+func (c *Config) ReceiverIPs() []netip.Addr { return slices.Clone(c.receivers) }
 
 // OutgoingIPs are the addresses that mail leaves from; nil = unknown.
 func (c *Config) OutgoingIPs() []netip.Addr { return slices.Clone(c.outgoing) }

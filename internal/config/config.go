@@ -35,6 +35,7 @@ type Config struct {
 	tokenKeys []Key
 	denied    []netip.Prefix
 	outgoing  []netip.Addr
+	receivers []netip.Addr
 	signers   map[string][]Signer // by domain name, lower case
 	replies   *reply.Book
 	realms    []realm.Realm
@@ -114,6 +115,8 @@ type SMTP struct {
 	BounceListen string `toml:"bounce_listen"`
 	// Addresses that mail leaves from, as receivers see them; [] = unknown, as behind a relay: then SPF and reverse DNS are not judged for an address. Default: [].
 	OutgoingIPs []string `toml:"outgoing_ips"`
+	// Addresses under which the Internet reaches bounce_listen on port 25; [] = unknown, then a check connects to the MX of bounce_domain to find out. Default: [].
+	ReceiverIPs []string `toml:"receiver_ips"`
 	// Whether MX delivery, probe and HTTP directories may go to loopback and private addresses. Default: false.
 	AllowPrivateAddresses bool `toml:"allow_private_addresses"`
 }
