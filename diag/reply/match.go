@@ -125,7 +125,9 @@ func (b *Book) byCodes(s *scratch, q *query) {
 	}
 	if q.code != 0 {
 		s.mark(b.byCode[q.code])
-		s.mark(b.byCode[q.code/100])
+	}
+	if q.class != 0 {
+		s.mark(b.byCode[q.class])
 	}
 	if q.stage != "" {
 		s.mark(b.byStage[q.stage])
@@ -158,7 +160,8 @@ func (b *Book) agrees(q *query, reason Reason) bool {
 type query struct {
 	provider string
 	stage    string
-	code     uint16
+	code     uint16 // 0 = none was said
+	class    uint16 // first digit of the code, else of the status; 0 = neither was said
 	status   status
 }
 
@@ -185,7 +188,7 @@ func (b *Book) first(s *scratch, q *query) int {
 }
 
 func (r *rule) fits(q *query) bool {
-	return among(r.providers, q.provider) && among(r.stages, q.stage) && r.fitsCode(q.code) && r.fitsStatus(q.status)
+	return among(r.providers, q.provider) && among(r.stages, q.stage) && r.fitsCode(q) && r.fitsStatus(q.status)
 }
 
 func among(list []string, s string) bool {
@@ -197,9 +200,9 @@ func among(list []string, s string) bool {
 	return len(list) == 0
 }
 
-func (r *rule) fitsCode(code uint16) bool {
+func (r *rule) fitsCode(q *query) bool {
 	for _, c := range r.codes {
-		if c == code || c == code/100 {
+		if c == q.code || c == q.class {
 			return true
 		}
 	}

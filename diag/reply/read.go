@@ -32,13 +32,13 @@ func (b *Book) read(r Reply) Reading {
 
 	q := query{provider: g.Provider, stage: r.Stage, code: uint16(max(0, min(g.Code, 999)))}
 	q.status, _ = parseStatus(g.Enhanced)
-	if q.code == 0 {
-		q.code = q.status.class * 100 // enough for 4xx and 5xx
+	if q.class = q.code / 100; q.code == 0 {
+		q.class = q.status.class
 	}
 	if q.stage == "" {
 		q.stage = stageIn(r.Text)
 	}
-	if 200 <= q.code && q.code < 400 {
+	if q.class == 2 || q.class == 3 {
 		g.Reason, g.Cause, g.Because = ReasonUnknown, usualCause(ReasonUnknown, false), fromCodes(r, &g)
 		g.Blame = blameOf(g.Cause)
 		return g // not refused: there is nothing to explain
@@ -49,10 +49,10 @@ func (b *Book) read(r Reply) Reading {
 		b.scan(s)
 		n = b.decide(s, &q)
 	}
-	g.Permanent = q.code >= 500
+	g.Permanent = q.class >= 5
 	if n < 0 {
 		g.Reason = ReasonUnknown
-		if q.code != 0 {
+		if q.class != 0 {
 			g.Cause = otherCause(g.Permanent)
 		}
 		g.Because = fromCodes(r, &g)
@@ -81,7 +81,7 @@ func (b *Book) explain(g *Reading, r *rule, q *query, at span, in Reply, s *scra
 	switch {
 	case r.permanent != nil:
 		g.Permanent = *r.permanent
-	case q.code == 0:
+	case q.class == 0:
 		g.Permanent = g.Reason.Class() != Soft
 	}
 	if at.to == 0 {

@@ -151,3 +151,25 @@ func TestConfidence(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+// A status class is no reply code: "5.0.0" says that it failed, not that the host answered 500.
+func TestStatusIsNoCode(t *testing.T) {
+	for _, c := range []struct {
+		in        Reply
+		reason    Reason
+		cause     string
+		permanent bool
+	}{
+		{Reply{Enhanced: "5.0.0", Text: "the weather is bad"}, ReasonUnknown, "recipient.refused_other", true},
+		{Reply{Enhanced: "5.3.0"}, ReasonUnknown, "recipient.refused_other", true},
+		{Reply{Enhanced: "4.0.0"}, ReasonUnknown, "deferred.other", false},
+		{Reply{Enhanced: "5.0.0", Text: "mailbox is full"}, ReasonMailboxFull, "recipient.mailbox_full", true},
+		{Reply{Text: "500 the weather is bad"}, ReasonProtocolError, "recipient.refused_other", true},
+		{Reply{Enhanced: "2.0.0", Text: "user unknown, will forward"}, ReasonUnknown, "unknown.unreadable_bounce", false},
+		{Reply{Text: "the weather is bad"}, ReasonUnknown, "unknown.unreadable_bounce", false},
+	} {
+		if g := Read(c.in); g.Reason != c.reason || g.Cause != c.cause || g.Permanent != c.permanent {
+			t.Errorf("%+v: %s, %s, permanent %v", c.in, g.Reason, g.Cause, g.Permanent)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (r *rule) set(key, value string) (err error) {
 				f = f[:1]
 			}
 			c, err := strconv.ParseUint(f, 10, 16)
-			if err != nil || c > 599 {
+			if err != nil || c != 4 && c != 5 && c < 400 || c > 599 {
 				return fmt.Errorf("code %q", f)
 			}
 			r.codes = append(r.codes, uint16(c))

@@ -34,6 +34,9 @@ func TestNotice(t *testing.T) {
 	if m := report("Qwerty uiop.", "Diagnostic-Code: smtp; 550 zxcv\n"); m.Reports[0].Reason != reply.ReasonUnknown || !reflect.DeepEqual(m.Notice, []string{"Qwerty uiop."}) {
 		t.Errorf("a report without a reason: %+v", m)
 	}
+	if m := report("Qwerty uiop.", "Diagnostic-Code: smtp; the weather is bad\n"); m.Reports[0].Reason != reply.ReasonUnknown || m.Notice == nil {
+		t.Errorf("no code, and words that say nothing: %+v", m.Reports)
+	}
 	if m := report("Qwerty uiop.", "Diagnostic-Code: smtp; 552 5.2.2 mailbox is full\n"); m.Notice != nil {
 		t.Errorf("nobody has to read this: %+v", m)
 	}
