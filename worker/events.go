@@ -30,6 +30,9 @@ func (w *Worker) digestUnit(ctx context.Context, c store.Claim) error {
 		w.Log.Error().Err(err).Str("return", c.ID).Msg("a batch of events is lost")
 		return w.settle(ctx, c, store.Plan{})
 	}
+	if len(u.Report) > 0 {
+		return w.digestReport(ctx, c, u)
+	}
 	if len(u.Mail) > 0 {
 		if err := w.unmatchedMail(ctx, ledger.ReturnID(c.ID), u.Source, w.reader.ReadBytes(u.Mail)); err != nil {
 			return err

@@ -16,11 +16,17 @@ import (
 // tell hands events of a source to the worker, as a batch of their own, and waits until they are read.
 func (b *bench) tell(source string, events ...hook.Event) {
 	b.t.Helper()
-	raw, err := hook.Unit{Source: source, Events: events}.Encode()
+	b.hand(hook.Unit{Source: source, Events: events})
+}
+
+// hand gives a unit to the worker, each time as a new one, and waits until it is read.
+func (b *bench) hand(u hook.Unit) {
+	b.t.Helper()
+	raw, err := u.Encode()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	id := store.UnitID(source, fmt.Sprint(ledger.NewSeed()))
+	id := store.UnitID(u.Source, fmt.Sprint(ledger.NewSeed()))
 	ring, isNew, err := b.store.KeepUnit(b.t.Context(), id, b.worker.Sealer.Seal(raw, string(id)))
 	if err != nil || !isNew {
 		b.t.Fatal(isNew, err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ type parts struct {
 	replies   *reply.Book  // what hosts' words mean; nil = the built-in rules
 	publicURL string
 	bounceAt  string // bounce domain
+
+	reportBoxes []string // local parts there that take reports about our mail in bulk
 
 	retry                     []time.Duration
 	merge                     time.Duration
@@ -117,7 +120,10 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	}
 	d.desk.Us.Bounces, d.desk.ReturnPath = p.bounceAt, d.paths.ReturnPath
 	if p.bounceListen != nil {
-		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep}
+		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep, Boxes: map[string]bounce.Box{}}
+		for _, box := range p.reportBoxes {
+			d.receiver.Boxes[strings.ToLower(box)] = func(ctx context.Context, raw []byte) error { return d.events.keepReport(ctx, "smtp", "", raw) }
+		}
 	}
 	for _, r := range p.routes {
 		d.desk.Us.HELO = r.HELO

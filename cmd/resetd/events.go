@@ -70,7 +70,7 @@ func (e *events) keep(ctx context.Context, provider, name string, b hook.Batch) 
 
 // keepUnit stores events. The same source and name again changes nothing.
 func (e *events) keepUnit(ctx context.Context, name string, u hook.Unit) error {
-	if len(u.Events) == 0 && len(u.Mail) == 0 {
+	if len(u.Events) == 0 && len(u.Mail) == 0 && len(u.Report) == 0 {
 		return nil
 	}
 	raw, err := u.Encode()

@@ -57,6 +57,9 @@ func (d *daemon) keepFetched(ctx context.Context, m bounce.Match, raw []byte) (o
 			m.Message, m.Found = list[0], ledger.ByRecipient
 		}
 	}
+	if m.Message == "" && isReport(raw) {
+		return true, d.events.keepReport(ctx, "imap", "", raw)
+	}
 	switch {
 	case m.Message == "" && m.Kind == bounce.KindBounce:
 		sum := sha256.Sum256(raw)

@@ -31,7 +31,7 @@ func ingestCmd() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(ingestPostfixCmd())
+	cmd.AddCommand(ingestPostfixCmd(), ingestReportsCmd())
 	return ours(cmd)
 }
 

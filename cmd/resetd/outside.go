@@ -22,6 +22,7 @@ func questionsOf(cfg *config.Config) []dnscheck.Question {
 			return
 		}
 		q := dnscheck.Question{Domain: name, EnvelopeDomain: cfg.SMTP.BounceDomain, IPs: cfg.OutgoingIPs(), HELO: cfg.SMTP.Helo, ReturnAddrs: cfg.ReceiverIPs()}
+		q.DMARCReports, q.TLSReports = reportAddress(cfg, cfg.SMTP.DMARCReports), reportAddress(cfg, cfg.SMTP.TLSReports)
 		for _, s := range cfg.DKIM(name) {
 			q.Selectors = append(q.Selectors, dnscheck.Selector{Name: s.Selector, Public: s.Key.Public()})
 		}

@@ -170,6 +170,7 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		log.Warn().Err(err).Msg("neither domains nor addresses can be asked about")
 		p.outside = desk.Outside{Domains: questionsOf(cfg)}
 	}
+	p.reportBoxes = reportBoxes(cfg)
 	p.proxies = cfg.Proxies()
 	for _, k := range cfg.TokenKeys() {
 		p.keys = append(p.keys, token.Key{ID: k.ID, Secret: k.Secret})

@@ -24,6 +24,8 @@ type Question struct {
 	HELO string
 	// ReturnAddrs are the addresses under which the Internet reaches our receiver of bounces. nil = unknown.
 	ReturnAddrs []netip.Addr
+	// DMARCReports and TLSReports are the addresses at which we take reports about our mail. "" = we take none.
+	DMARCReports, TLSReports string
 }
 
 // Deps are what a check asks and how far it may go.

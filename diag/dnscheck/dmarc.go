@@ -157,6 +157,9 @@ func registered(domain string) string {
 	return org
 }
 
+// SameOrganization says whether two domains belong to one organizational domain, by public suffix list: what relaxed alignment wants.
+func SameOrganization(a, b string) bool { return a != "" && registered(a) == registered(b) }
+
 // align compares an identifier with the author domain (RFC 9989 section 4.4).
 func (d *DMARC) align(ctx context.Context, resolver DNS, method, domain string) Alignment {
 	al := Alignment{Method: method, Domain: domain}

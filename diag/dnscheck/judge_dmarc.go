@@ -22,18 +22,19 @@ func (r *Report) judgeDMARC(q Question) {
 	case d.Ignored:
 		r.add(Finding{ID: "dmarc.invalid", Severity: Error, Subject: "_dmarc." + d.At, VerifyBy: "dig +short TXT _dmarc." + d.At,
 			Cause: "sender.provider_requirements", What: "The DMARC record has no valid policy, so receivers ignore it: " + strings.Join(d.Record.Problems, "; ") + ".",
-			Who: "Users at hosts that ask for DMARC.", Publish: txtRecord("_dmarc."+d.At, "v=DMARC1; p=none; rua=mailto:dmarc@"+r.Domain)})
+			Who: "Users at hosts that ask for DMARC.", Publish: r.newDMARC(q, d.At)})
 		return
 	case !d.Found:
 		if len(d.Several) == 0 {
 			r.add(Finding{ID: "dmarc.missing", Severity: Warning, Subject: name, VerifyBy: verify, Cause: "sender.provider_requirements",
 				What: "No DMARC record applies to this domain.", Who: "Users at Gmail, Yahoo and Outlook.com, once we send much.",
-				Publish: txtRecord(name, "v=DMARC1; p=none; rua=mailto:dmarc@"+r.Domain)})
+				Publish: r.newDMARC(q, r.Domain)})
 		}
 		return
 	}
 	r.judgeAlignment(q, verify)
 	r.judgePolicy(verify)
+	r.judgeReports(q, verify)
 	for _, to := range r.ReportTo {
 		if !to.Allowed && !to.Unknown {
 			r.add(Finding{ID: "dmarc.report_refused", Severity: Warning, Subject: to.URI, What: "DMARC reports are lost: " + to.Why + ".",
@@ -100,9 +101,6 @@ func (r *Report) judgePolicy(verify string) {
 	}
 	if d.Policy == "none" && rec.P == "none" {
 		note("dmarc.policy_none", Note, "The policy is none: forged mail in our name is not refused.", "Users who get forged reset mails.")
-	}
-	if len(rec.RUA) == 0 {
-		note("dmarc.no_reports", Note, "The record asks for no reports (rua=), so we do not see what receivers see.", "")
 	}
 	for _, p := range rec.Problems {
 		note("dmarc.syntax", Warning, "The DMARC record has a fault: "+p+".", "")

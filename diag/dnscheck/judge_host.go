@@ -95,15 +95,7 @@ func (r *Report) judgeTLS(q Question) {
 		r.add(f)
 	}
 	if !q.Recipient {
-		t := r.TLSRPT
-		tf := Finding{ID: "tls_rpt.none", Severity: Note, Subject: "_smtp._tls." + r.Domain, What: "TLS-RPT: " + t.Why + ".", VerifyBy: "dig +short TXT _smtp._tls." + r.Domain, Temporary: t.Unknown}
-		switch {
-		case t.Found:
-			tf.ID, tf.Severity = "tls_rpt.ok", OK
-		case !t.Unknown:
-			tf.Publish = txtRecord("_smtp._tls."+r.Domain, "v=TLSRPTv1; rua=mailto:tls-reports@"+r.Domain)
-		}
-		r.add(tf)
+		r.judgeTLSReports(q)
 	}
 	for _, d := range r.DANE {
 		df := Finding{Subject: d.Host, What: "DANE: " + d.Why + ".", VerifyBy: "dig +dnssec TLSA _25._tcp." + d.Host}

@@ -163,6 +163,8 @@ func (k *checker) smtp() {
 		k.bad("smtp.bounce_domain", "bounce_domain is not a domain", `bounce_domain = "bounces.example.org"`)
 	}
 	k.listen("smtp.bounce_listen", s.BounceListen, true)
+	k.reportBox("smtp.dmarc_reports", s.DMARCReports)
+	k.reportBox("smtp.tls_reports", s.TLSReports)
 	k.c.outgoing = k.publicIPs("smtp.outgoing_ips", s.OutgoingIPs, "receivers see another, that of the relay or of the NAT", "name the addresses that receivers see")
 	k.c.receivers = k.publicIPs("smtp.receiver_ips", s.ReceiverIPs, "nobody on the Internet reaches it", "name the addresses to which the MX leads, of the NAT or the balancer where there is one")
 	if r := k.c.DNS.Resolver; r != "" {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,19 @@ func (k *checker) listen(path, address string, mayBeEmpty bool) {
 		k.bad(path, last(path)+" is not host:port", last(path)+` = "127.0.0.1:8025"; port 0 picks one`)
 	}
 }
+
+// reportBox checks a local part at the bounce domain: a plain word, and none that means something else there.
+func (k *checker) reportBox(path, local string) {
+	switch lower := strings.ToLower(local); {
+	case local == "":
+	case len(local) > 64 || !boxName.MatchString(lower):
+		k.bad(path, "this is no local part of letters, digits, dots and hyphens", "")
+	case lower == "postmaster" || lower == "abuse" || strings.HasPrefix(lower, "b-"):
+		k.bad(path, "this local part has another meaning at the bounce domain", "")
+	}
+}
+
+var boxName = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
 
 func (k *checker) sameAddress(path, a, other, b string) {
 	if !k.has(path) { // show the one that was written

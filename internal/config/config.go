@@ -113,6 +113,10 @@ type SMTP struct {
 	BounceDomain string `toml:"bounce_domain"`
 	// Address of the receiver for returned mail, host:port; port 0 picks one, "" receives none. Default: "127.0.0.1:2525".
 	BounceListen string `toml:"bounce_listen"`
+	// Local part at bounce_domain to which receivers send DMARC aggregate reports: point rua= there. "" takes none. Default: "dmarc-reports".
+	DMARCReports string `toml:"dmarc_reports"`
+	// Local part at bounce_domain to which senders send TLS reports (RFC 8460). "" takes none. Default: "tls-reports".
+	TLSReports string `toml:"tls_reports"`
 	// Addresses that mail leaves from, as receivers see them; [] = unknown, as behind a relay: then SPF and reverse DNS are not judged for an address. Default: [].
 	OutgoingIPs []string `toml:"outgoing_ips"`
 	// Addresses under which the Internet reaches bounce_listen on port 25; [] = unknown, then a check connects to the MX of bounce_domain to find out. Default: [].

@@ -24,7 +24,7 @@ func Default() *Config {
 		Store:    Store{Redis: "redis://127.0.0.1:6379/0", Dir: "redis-data", Durability: "fsync", Retention: Duration(720 * time.Hour)},
 		Throttle: Throttle{Account: Rate{5, time.Hour}, Source: Rate{100, time.Hour}, Merge: Duration(time.Minute)},
 		Delivery: Delivery{Retry: minutes(1, 3, 6, 10, 15, 30)},
-		SMTP:     SMTP{BounceListen: "127.0.0.1:2525"},
+		SMTP:     SMTP{BounceListen: "127.0.0.1:2525", DMARCReports: "dmarc-reports", TLSReports: "tls-reports"},
 	}
 }
 

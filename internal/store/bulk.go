@@ -97,6 +97,11 @@ func (s *Store) KeepBulk(ctx context.Context, b Bulk) (BulkKept, error) {
 	}
 }
 
+// SpendReport counts a report that came from outside; Next says when there is room again.
+func (s *Store) SpendReport(ctx context.Context, limit Limit) (Allowance, error) {
+	return s.spend(ctx, bulkQuotaKey, limit)
+}
+
 // Bulks reads the counts of the days in [from, to] that have any.
 func (s *Store) Bulks(ctx context.Context, kind, domain string, from, to time.Time) (map[time.Time]Tallied, error) {
 	return s.tallies(ctx, from, to, 24*time.Hour, func(day time.Time) string { return bulkKey(kind, domain, day) })

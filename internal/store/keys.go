@@ -123,6 +123,7 @@ const (
 	standingKey      = "rd:{house}:domains:records" // HASH domain -> JSON: its records as last seen
 	dkimSeenKey      = "rd:{house}:dkim:seen"       // HASH key -> ms when its record was first seen
 	dkimSigningKey   = "rd:{house}:dkim:signing"    // HASH name of the record -> ms when a worker last signed with it
+	bulkQuotaKey     = "rd:{house}:bulk:quota"      // HASH, see quota.go
 	bulkSaidKey      = "rd:{house}:bulk:said"       // HASH "kind domain" -> gist of what was said last, and a space
 	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
 	trayOrderKey     = "rd:{house}:tray:order"      // ZSET return -> ms when it was laid there

@@ -26,13 +26,18 @@ type Receiver struct {
 	Keep func(ctx context.Context, id ledger.MessageID, from string, raw []byte) error
 	// Postmaster stores a mail to the people behind the domain; nil = refused.
 	Postmaster func(ctx context.Context, from string, raw []byte) error
-	TLS        *tls.Config // for STARTTLS; nil = not offered
-	Limits     ReceiverLimits
+	// Boxes are what else is taken at the domain, by local part in lower case: reports of receivers, say. An error is answered 451.
+	Boxes  map[string]Box
+	TLS    *tls.Config // for STARTTLS; nil = not offered
+	Limits ReceiverLimits
 
 	stats  counters
 	bodies atomic.Int64 // bytes of the mails under way
 	active atomic.Pointer[running]
 }
+
+// Box stores a mail that came to a mailbox of the bounce domain.
+type Box func(ctx context.Context, raw []byte) error
 
 // ReceiverLimits bound what a stranger can make us do. A zero field takes its default.
 type ReceiverLimits struct {
@@ -90,6 +95,7 @@ type ReceiverStats struct {
 	TurnedOff uint64 // answered 421 at the door: too many sessions
 	CutOff    uint64 // ended by a limit of commands, errors or bytes
 	Kept      uint64 // mails stored, one per message
+	Boxed     uint64 // mails stored that came to one of the Boxes
 	NotKept   uint64 // mails that Keep could not store, answered 451
 	Forged    uint64 // recipients at our domain that are no return path of ours
 	Foreign   uint64 // recipients elsewhere: attempts to relay
@@ -98,15 +104,15 @@ type ReceiverStats struct {
 }
 
 type counters struct {
-	sessions, turnedOff, cutOff, kept, notKept, forged, foreign, tooLarge, faults atomic.Uint64
-	open                                                                          atomic.Int64
+	sessions, turnedOff, cutOff, kept, boxed, notKept, forged, foreign, tooLarge, faults atomic.Uint64
+	open                                                                                 atomic.Int64
 }
 
 // Stats reads the counters.
 func (r *Receiver) Stats() ReceiverStats {
 	c := &r.stats
 	return ReceiverStats{Sessions: c.sessions.Load(), Open: c.open.Load(), TurnedOff: c.turnedOff.Load(), CutOff: c.cutOff.Load(),
-		Kept: c.kept.Load(), NotKept: c.notKept.Load(), Forged: c.forged.Load(), Foreign: c.foreign.Load(), TooLarge: c.tooLarge.Load(),
+		Kept: c.kept.Load(), Boxed: c.boxed.Load(), NotKept: c.notKept.Load(), Forged: c.forged.Load(), Foreign: c.foreign.Load(), TooLarge: c.tooLarge.Load(),
 		Faults: c.faults.Load()}
 }
 

@@ -59,17 +59,18 @@ type inbound struct {
 	from   string
 	ids    []ledger.MessageID
 	people bool // postmaster or abuse is among the recipients
+	boxes  []string
 }
 
 // Mail takes any sender; the null sender is the usual one.
 func (s *inbound) Mail(from string, _ *smtp.MailOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from, s.ids, s.people = from, nil, false
+	s.from, s.ids, s.people, s.boxes = from, nil, false, nil
 	return nil
 }
 
-// Rcpt takes a return path of ours, and nothing else.
+// Rcpt takes a return path of ours, what has a box, and nothing else.
 func (s *inbound) Rcpt(to string, _ *smtp.RcptOptions) error {
 	id, err := s.r.Verify(to)
 	s.mu.Lock()
@@ -78,6 +79,11 @@ func (s *inbound) Rcpt(to string, _ *smtp.RcptOptions) error {
 	case err == nil:
 		if !slices.Contains(s.ids, id) {
 			s.ids = append(s.ids, id)
+		}
+		return nil
+	case s.boxOf(to) != "":
+		if box := s.boxOf(to); !slices.Contains(s.boxes, box) {
+			s.boxes = append(s.boxes, box)
 		}
 		return nil
 	case s.isPeople(to):
@@ -103,6 +109,15 @@ func (s *inbound) isPeople(to string) bool {
 	return strings.EqualFold(local, "postmaster") || at && strings.EqualFold(local, "abuse")
 }
 
+// boxOf names the box of an address; "" = it has none.
+func (s *inbound) boxOf(to string) string {
+	local, domain, _ := strings.Cut(strings.ToLower(to), "@")
+	if _, ok := s.r.Boxes[local]; !ok || !strings.EqualFold(domain, s.r.Domain) {
+		return ""
+	}
+	return local
+}
+
 func (s *inbound) refuse(reply *smtp.SMTPError) error {
 	if s.errors++; s.errors > s.limits.Errors {
 		s.r.stats.cutOff.Add(1)
@@ -122,7 +137,7 @@ func (s *inbound) Data(r io.Reader) error {
 		defer s.conn.working(false)
 	}
 	s.mu.Lock()
-	from, ids, people := s.from, slices.Clone(s.ids), s.people
+	from, ids, people, boxes := s.from, slices.Clone(s.ids), s.people, slices.Clone(s.boxes)
 	s.mu.Unlock()
 	body := &metered{r: r, total: &s.r.bodies, most: s.limits.Bodies}
 	defer body.release()
@@ -147,6 +162,13 @@ func (s *inbound) Data(r io.Reader) error {
 		}
 		s.r.stats.kept.Add(1)
 	}
+	for _, box := range boxes {
+		if err := s.r.Boxes[box](ctx, raw); err != nil {
+			s.r.stats.notKept.Add(1)
+			return replyNotKept
+		}
+		s.r.stats.boxed.Add(1)
+	}
 	if people {
 		if err := s.r.Postmaster(ctx, from, raw); err != nil {
 			s.r.stats.notKept.Add(1)
@@ -160,7 +182,7 @@ func (s *inbound) Data(r io.Reader) error {
 func (s *inbound) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from, s.ids, s.people = "", nil, false
+	s.from, s.ids, s.people, s.boxes = "", nil, false, nil
 }
 
 // Logout has nothing to free.

@@ -8,10 +8,13 @@ import (
 // Unit is what is kept, sealed, of events from their arrival until a worker has made facts of them: what they say, never the request
 // itself, which may hold the live link (a provider tells which URL was clicked).
 type Unit struct {
-	Source string // the provider; "log" for a mail host's log; "imap" for a Mail
+	Source string // the provider; "log" for a mail host's log; "imap" for a Mail; "smtp", "imap" or "file" for a Report
 	Events []Event
 	// Mail is a report in a bounce mailbox that could not be matched with any mail of ours: in place of Events. It may hold a live link.
 	Mail []byte
+	// Report is a mail or a file with reports about our mail in bulk: in place of Events. Name is the file's.
+	Report []byte `json:",omitempty"`
+	Name   string `json:",omitempty"`
 }
 
 // Encode writes a unit for DecodeUnit.
