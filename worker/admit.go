@@ -16,6 +16,9 @@ import (
 
 // admit decides whether this message goes out, and begins or repeats a generation of the token. done: it is settled.
 func (w *Worker) admit(ctx context.Context, j *job) (done bool, err error) {
+	if j.realm.ResetsOff {
+		return true, w.refuse(ctx, j, &ledger.Refusal{Why: ledger.WhyResetOff})
+	}
 	first := j.msg.Resend == nil
 	if first {
 		if ref, err := w.source(ctx, j); err != nil || ref != nil {

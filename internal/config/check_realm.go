@@ -49,6 +49,7 @@ func (k *checker) realms() {
 			k.bad(path+".token_ttl", "token_ttl is not between 5m and 24h", `token_ttl = "60m"`)
 		}
 		k.folder(path+".templates", "the templates folder", &r.Templates)
+		k.oneOf(path+".resets", r.Resets, "on", "off")
 		switch r.Reveal {
 		case "off":
 		case "two_people", "on":
@@ -58,7 +59,7 @@ func (k *checker) realms() {
 		}
 		k.c.realms = append(k.c.realms, realm.Realm{
 			Name: r.Name, Login: realm.Login(r.Login), Pages: r.Pages, Provider: realm.Provider{Name: r.Provider.Name, URL: r.Provider.URL},
-			ResetURL: r.ResetURL, From: r.From, Routes: r.Routes, TokenTTL: r.TokenTTL.Std(), RequiredRole: r.RequiredRole,
+			ResetURL: r.ResetURL, From: r.From, Routes: r.Routes, TokenTTL: r.TokenTTL.Std(), RequiredRole: r.RequiredRole, ResetsOff: r.Resets == "off",
 			Templates: r.Templates, Reveal: r.Reveal, Directory: k.directory(path+".directory", r, directories),
 		})
 	}

@@ -201,6 +201,8 @@ type Realm struct {
 	TokenTTL Duration `toml:"token_ttl"`
 	// Role of an account that opens this realm; "" means that none is needed. Default: "".
 	RequiredRole string `toml:"required_role"`
+	// Whether passwords are reset here: on, or off, as while the realm is read-only. Then every ask is recorded and refused. Default: "on".
+	Resets string `toml:"resets"`
 	// Folder with LOCALE.txt, LOCALE.html and LOCALE.subject; "" uses the built-in texts. Default: "".
 	Templates string `toml:"templates"`
 	// Whether an admin may see a link: off, two_people or on. Only off is built so far. Default: "off".

@@ -36,5 +36,5 @@ func (r *Route) SetDefaults() { r.Port = 25 }
 
 // SetDefaults is called before the keys of the table are read.
 func (r *Realm) SetDefaults() {
-	r.Login, r.TokenTTL, r.Reveal, r.Directory.Kind = "password", Duration(time.Hour), "off", "none"
+	r.Login, r.TokenTTL, r.Resets, r.Reveal, r.Directory.Kind = "password", Duration(time.Hour), "on", "off", "none"
 }

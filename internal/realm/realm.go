@@ -27,6 +27,7 @@ type Realm struct {
 	Routes       []string
 	TokenTTL     time.Duration
 	RequiredRole string // "" = none needed
+	ResetsOff    bool   // passwords are not reset here, as while it is read-only: every ask is refused
 	Templates    string // folder; "" = built in
 	Reveal       string // off, two_people, on
 	Directory    Directory
