@@ -20,6 +20,9 @@ type Outage struct {
 	Resets   int       // how many resets wait, or waited, because of it
 }
 
+// Unanswered is a time in which the mail hosts of several providers did not answer the dial.
+type Unanswered struct{ Since, Until time.Time } // Until zero = still
+
 // Opens compares, over the last days, how many accepted mails of one provider were followed by a visit of their link. Mails younger than
 // an hour are left out: people need time.
 type Opens struct {

@@ -295,7 +295,31 @@ func (w Watch) mostly(of func(Failing) bool) (cause, code string) {
 		return strings.TrimPrefix(best, prefix)
 	}
 	cause = most(causes, "")
-	return cause, most(codes, cause+" ")
+	code = most(codes, cause+" ")
+	if code == NoAnswer && w.unanswered(of) {
+		cause = "network.port25_blocked"
+	}
+	return cause, code
+}
+
+// NoAnswer is the code of a failing mail whose host did not answer the dial.
+const NoAnswer = "no answer"
+
+// unanswered tells whether nearly all of some failing mails got no answer to their dial, from hosts of several providers.
+func (w Watch) unanswered(of func(Failing) bool) bool {
+	providers := map[string]bool{}
+	all, silent := 0, 0
+	for _, f := range w.Failing {
+		if !of(f) {
+			continue
+		}
+		if all++; f.Code == NoAnswer {
+			silent++
+			providers[f.Marks.Provider] = true
+		}
+	}
+	delete(providers, "")
+	return len(providers) > 2 && float64(silent) >= 0.9*float64(all)
 }
 
 func (c Count) rate() float64 {

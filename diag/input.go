@@ -30,6 +30,7 @@ type Input struct {
 	Blind       []Blind           // times in which a sensor could not see
 	Bounces     bool              // a way back for bounces is configured and listening
 	Outages     []Outage          // providers that put off mails of many people, now or of late
+	Unanswered  []Unanswered      // times in which no host of several providers answered the dial
 	Opens       map[string]Opens  // provider -> how many of its mails are opened; absent = too few are known
 	Events      map[string]Events // route name -> what its mail provider tells by a hook; absent = it is to tell nothing
 	Checks      []ledger.Fact     // what DNS said about our domains, whenever it changed (Checked facts), by time

@@ -269,7 +269,7 @@ func readWorld(line string, in *Input) error {
 		if p := list("pages"); p != nil {
 			in.Realm.Pages = p
 		}
-		in.Realm.Provider.Name, in.Realm.RequiredRole = a.pair["provider"], a.pair["role"]
+		in.Realm.Provider.Name, in.Realm.RequiredRole, in.Realm.ResetsOff = a.pair["provider"], a.pair["role"], a.pair["resets"] == "off"
 		if a.flag("vouched") {
 			in.Realm.Directory = realm.None{}
 		}

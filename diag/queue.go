@@ -69,13 +69,21 @@ func (v *view) waiting(m *ledger.Message) []finding {
 		return one(finding{cause: "request.quota_exhausted", conf: Certain, rank: mail, facts: []ledger.Fact{f}, notBefore: m.NextAt,
 			vars: vars{"t": v.at(f.At), "route": quote(d.Route), "n": counted(d.Count), "limit": d.Limit, "next": v.at(m.NextAt)}})
 	}
+	q, late := v.in.Queue, v.now.Sub(m.NextAt)
 	if f, ok := telling(m); ok {
-		return v.read(m, f)
+		said := v.read(m, f)
+		if m.InFlight || !v.overdue(m) {
+			return said
+		}
+		// Its time has come and gone: what a host said before is not what it waits for now.
+		for i := range said {
+			said[i].rank, said[i].conf, said[i].notBefore, said[i].vars = note, Possible, time.Time{}, said[i].vars.with("next", "")
+		}
+		return append(v.neglected(m), said...)
 	}
 	if m.Delay != nil && m.Delay.Why == "directory_unavailable" {
 		return nil // told by silentDirectory
 	}
-	q, late := v.in.Queue, v.now.Sub(m.NextAt)
 	f := finding{cause: "queue.waiting", conf: Certain, rank: trace, notBefore: m.NextAt, vars: vars{"step": "the next try", "next": v.at(m.NextAt)}}
 	if d := m.Delay; d != nil && d.Detail != "" {
 		f.vars["step"] = "the next try (" + quote(d.Detail) + ")"
@@ -97,14 +105,24 @@ func (v *view) waiting(m *ledger.Message) []finding {
 		}
 		return one(f)
 	}
+	return v.neglected(m)
+}
+
+// overdue tells whether a mail's time came long ago, though nothing is known to hold it.
+func (v *view) overdue(m *ledger.Message) bool {
+	return !m.NextAt.IsZero() && v.now.Sub(m.NextAt) > max(2*v.in.Queue.Wakes, vanished) && !v.noWorker() && !v.held(m)
+}
+
+// neglected: nobody takes a mail whose time has come, though workers live.
+func (v *view) neglected(m *ledger.Message) []finding {
 	if v.noWorker() || v.held(m) {
 		return nil // told by heldBack
 	}
+	q, late := v.in.Queue, v.now.Sub(m.NextAt)
+	f := finding{cause: "queue.backlog", conf: Certain, rank: mail, facts: v.ofMail(m, ledger.Postponed), vars: vars{"t": v.at(m.NextAt)}}
 	if late > vanished && q.Due == 0 && q.Waiting == 0 && q.InFlight == 0 {
 		return one(finding{cause: "queue.lost", conf: Likely, rank: mail, facts: asked(v.told), vars: vars{"t": v.at(m.Born)}})
 	}
-	f.cause, f.rank, f.vars = "queue.backlog", mail, vars{"t": v.at(m.NextAt), "next": ""}
-	f.notBefore = time.Time{}
 	if q.Due > 1 {
 		f.vars["n"] = strconv.Itoa(q.Due - 1)
 	}

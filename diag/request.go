@@ -59,6 +59,9 @@ func refused(v *view) []finding {
 		f.cause = "compose.mail_disabled"
 	case ledger.WhyResetOff:
 		f.cause = "request.reset_disabled"
+		if v.in.Realm != nil && !v.in.Realm.ResetsOff {
+			f = f.helpsNow("Resets are switched on again.")
+		}
 	case ledger.WhyUnconfigured:
 		f.cause, f.vars["text"] = "compose.not_configured", quote(r.Detail)
 	default:

@@ -174,11 +174,14 @@ func port25(v *view) []finding {
 		if a.Code > 0 || a.Outcome == ledger.Accepted || a.Outcome == ledger.Ambiguous {
 			return nil
 		}
-		if a.Outcome == ledger.Unreachable && a.Stage == "dial" && has(strings.ToLower(a.Text), "timeout", "timed out", "deadline") {
+		if NotAnswered(*a) {
 			silent[domainOf(v.sentTo[f.Message])] = f
 		}
 	}
 	delete(silent, "")
+	if f, ok := v.sameForAll(); ok {
+		return one(f)
+	}
 	if len(silent) < 2 || v.mail == nil || v.mail.State != ledger.Waiting && v.mail.State != ledger.IsExpired {
 		return nil
 	}
@@ -189,4 +192,26 @@ func port25(v *view) []finding {
 		}
 	}
 	return one(out)
+}
+
+// NotAnswered tells a dial that nobody answered: refused ones were.
+func NotAnswered(a ledger.Attempt) bool {
+	return a.Outcome == ledger.Unreachable && a.Stage == "dial" && a.Code == 0 && has(strings.ToLower(a.Text), "timeout", "timed out", "deadline")
+}
+
+// sameForAll: this mail's host does not answer the dial, and in that time those of other people's providers did not either.
+func (v *view) sameForAll() (finding, bool) {
+	if v.mail == nil || v.mail.State != ledger.Waiting && v.mail.State != ledger.IsExpired {
+		return finding{}, false
+	}
+	f, ok := telling(v.mail)
+	if !ok || !NotAnswered(*f.Attempt) || v.smart(f.Attempt) {
+		return finding{}, false
+	}
+	for _, u := range v.in.Unanswered {
+		if !f.At.Before(u.Since.Add(-slack)) && (u.Until.IsZero() || !f.At.After(u.Until.Add(slack))) {
+			return finding{cause: "network.port25_blocked", conf: Likely, rank: mail, facts: []ledger.Fact{f}, vars: vars{"n": "several"}}, true
+		}
+	}
+	return finding{}, false
 }

@@ -26,8 +26,9 @@ func Stated(detail string) (cause, rest string, ok bool) {
 // full, is never taken from a report: the directory and the host say so themselves.
 func Statable() []string {
 	return []string{
-		"request.quota_exhausted", "request.blocked_source", "queue.stuck",
+		"request.quota_exhausted", "request.blocked_source", "queue.stuck", "queue.gave_up",
 		"suppressed.lookalike", "suppressed.old_address", "suppressed.unsubscribed", "suppressed.by_provider",
+		"suppressed.sender_fault", "suppressed.complaint", "suppressed.soft_bounces",
 		"sender.dkim_broken_in_transit", "deferred.provider_outage", "accepted.silently_dropped",
 		"link.truncated", "link.rewritten", "link.other_browser", "link.dead_on_arrival", "link.too_many_attempts",
 	}
@@ -75,8 +76,13 @@ func (v *view) nearer(m *ledger.Message, cause string, conf Confidence, text str
 	text = strings.ToLower(text)
 	switch cause {
 	case "suppressed.by_provider":
-		if has(text, "unsubscrib", "opt-out", "opted out") {
+		switch {
+		case has(text, "unsubscrib", "opt-out", "opted out"):
 			return "suppressed.unsubscribed", conf
+		case has(text, "complain", "complaint", "spam report", "reported as spam"):
+			return "suppressed.complaint", conf
+		case has(text, "soft bounce", "soft-bounce", "softbounce"):
+			return "suppressed.soft_bounces", conf
 		}
 	case "sender.dkim_key_mismatch", "sender.dmarc_rejected", "sender.unauthenticated", "sender.provider_requirements":
 		// RFC 6376 section 6.1.3: a body hash that does not fit is no matter of keys; the body is another one than we signed.

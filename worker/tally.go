@@ -15,7 +15,9 @@ import (
 
 // tally counts what became of mails until it is flushed into the store: one write every few seconds, not one for each mail.
 type tally struct {
-	mu     sync.Mutex // holds all fields
+	writing sync.Mutex // held while what was taken is on its way to the store: whoever flushes after that finds it there
+
+	mu     sync.Mutex // holds the fields below
 	slices map[time.Time]store.Tallied
 	opens  map[time.Time]store.Tallied
 	rows   map[string]store.Row
@@ -87,6 +89,8 @@ func (t *tally) take() (slices, opens map[time.Time]store.Tallied, rows []store.
 
 // flush writes the tally. What could not be written is forgotten: it is statistics.
 func (w *Worker) flush(ctx context.Context) {
+	w.tally.writing.Lock()
+	defer w.tally.writing.Unlock()
 	slices, opens, rows := w.tally.take()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
@@ -135,7 +139,11 @@ func (w *Worker) tallyAttempt(j *job, f ledger.Fact) {
 		w.tally.mail(f.At, m, cause, true)
 	}
 	if cause != "" {
-		w.tally.failing(diag.Failing{At: f.At, Reset: j.Reset, Marks: m, Cause: cause, Code: said(a.Code, a.Enhanced)})
+		code := said(a.Code, a.Enhanced)
+		if diag.NotAnswered(a) {
+			code = diag.NoAnswer
+		}
+		w.tally.failing(diag.Failing{At: f.At, Reset: j.Reset, Marks: m, Cause: cause, Code: code})
 	}
 	if a.Outcome == ledger.Accepted {
 		w.tally.accepted(f.At, m.Provider)

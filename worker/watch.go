@@ -22,6 +22,7 @@ func (w *Worker) watch(ctx context.Context) {
 	if mine, err := w.Store.Sweep(ctx, w.Name, 3*reconcileAt); err != nil || !mine {
 		return
 	}
+	w.flush(ctx) // what this worker has seen itself is not to be missed
 	if err := w.incidents(ctx); err != nil && ctx.Err() == nil {
 		w.Log.Warn().Err(err).Msg("incidents cannot be looked for")
 	}

@@ -98,7 +98,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.client = task.NewClient(w.Redis)
 	w.learnKeys(ctx)
-	w.dns.cache = &dnscheck.Cache{DNS: w.DNS.DNS}
+	w.dns.cache = &dnscheck.Cache{DNS: w.DNS.DNS, Now: w.Store.Now}
 
 	srv := asynq.NewServerFromRedisClient(w.Redis, asynq.Config{
 		Concurrency:       w.Concurrency,
@@ -141,9 +141,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	clocks.Go(func() { w.every(clockCtx, store.WorkerBeat, w.beat) })
 	clocks.Go(func() { w.every(ctx, reconcileAt, w.reconcile) })
 	clocks.Go(func() { w.every(clockCtx, tallyAt, w.flush) })
-	clocks.Go(func() { w.every(ctx, w.Watch, w.watch) })
+	clocks.Go(func() { w.everyOfStore(ctx, w.Watch, w.watch) })
 	clocks.Go(func() { w.every(ctx, verifyAt, w.verify) })
-	clocks.Go(func() { w.every(ctx, min(domainsAt, w.SeekKeys), w.lookAtDomains) })
+	clocks.Go(func() { w.everyOfStore(ctx, min(domainsAt, w.SeekKeys), w.lookAtDomains) })
 	w.Log.Info().Str("worker", w.Name).Int("concurrency", w.Concurrency).Msg("working")
 
 	<-ctx.Done()
@@ -173,6 +173,17 @@ func (w *Worker) every(ctx context.Context, interval time.Duration, do func(cont
 		case <-t.C:
 		}
 	}
+}
+
+// everyOfStore is every by the store's clock, which all processes share: where that clock is moved, what is due is done within a second.
+func (w *Worker) everyOfStore(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	var last time.Time
+	w.every(ctx, min(interval, time.Second), func(ctx context.Context) {
+		if now := w.Store.Now(); now.Sub(last).Abs() >= interval {
+			last = now
+			do(ctx)
+		}
+	})
 }
 
 func (w *Worker) beat(ctx context.Context) {

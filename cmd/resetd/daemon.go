@@ -104,7 +104,7 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		return nil, err
 	}
 	d.events = newEvents(p.log, p.store, d.sealer, d.client)
-	if d.hooked, err = hooks(p.hooks, d.paths); err != nil {
+	if d.hooked, err = hooks(p.hooks, d.paths, p.store.Now); err != nil {
 		return nil, err
 	}
 	since, err := p.store.Since(ctx)

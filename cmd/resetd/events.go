@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -31,11 +32,11 @@ func newEvents(log zerolog.Logger, st *store.Store, sealer *token.Sealer, client
 	return &events{log: log, store: st, sealer: sealer, client: client, ended: map[string]bool{}}
 }
 
-// hooks makes a reader for each provider that is configured.
-func hooks(configs []hook.Config, paths *mailer.Paths) (map[string]api.Hook, error) {
+// hooks makes a reader for each provider that is configured. A signature's age is judged by the clock that all processes share.
+func hooks(configs []hook.Config, paths *mailer.Paths, now func() time.Time) (map[string]api.Hook, error) {
 	out := map[string]api.Hook{}
 	for _, c := range configs {
-		c.Own = paths.ParseMessageIDHeader
+		c.Own, c.Now = paths.ParseMessageIDHeader, now
 		h, err := hook.New(c)
 		if err != nil {
 			return nil, fmt.Errorf("[[hook]] of the configuration: %w", err)

@@ -12,10 +12,11 @@ import (
 
 // crowd is what other people's mails say of one person's.
 type crowd struct {
-	troubles []diag.Trouble // the newest first
-	outages  []diag.Outage
-	opens    map[string]diag.Opens
-	heard    map[string]time.Time // provider -> its newest event
+	troubles   []diag.Trouble // the newest first
+	outages    []diag.Outage
+	unanswered []diag.Unanswered
+	opens      map[string]diag.Opens
+	heard      map[string]time.Time // provider -> its newest event
 }
 
 // compare reads the incidents, and what the worker has worked out of its counts.
@@ -25,6 +26,9 @@ func (d *Desk) compare(ctx context.Context, s *sight) error {
 		return err
 	}
 	for _, t := range s.crowd.troubles {
+		if t.Cause == "network.port25_blocked" {
+			s.crowd.unanswered = append(s.crowd.unanswered, diag.Unanswered{Since: t.Since, Until: t.Until})
+		}
 		if t.Kind == diag.OfProvider && t.Cause == "deferred.provider_outage" {
 			s.crowd.outages = append(s.crowd.outages, diag.Outage{Provider: t.Name, Since: t.Since, Until: t.Until, Resets: t.Size})
 		}

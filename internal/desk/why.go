@@ -360,6 +360,7 @@ func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 		Retention: d.Store.Retention(), Since: d.Since, Smart: map[string]bool{}, Replies: d.Rules.Book(),
 	}
 	in.Checks = s.checks
+	in.Unanswered = s.crowd.unanswered
 	in.Outages, in.Opens, in.Events = s.crowd.outages, s.crowd.opens, map[string]diag.Events{}
 	for _, r := range d.Routes {
 		in.Smart[r.Name] = r.Smart
