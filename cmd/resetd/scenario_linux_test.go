@@ -76,12 +76,12 @@ func playReal(t *testing.T, lib string, s *scenario.Scenario) {
 	}
 	t.Cleanup(func() { st.Close() })
 	h.stage = st
-	h.split = s.Stops()
+	h.split, h.without = s.Stops(), s.Without()
 	h.open()
 	p := scenario.Player{
 		House: scenario.House{URL: h.url, Secrets: map[string]string{"app": appSecret, "support": supportSecret, "admin": adminSecret, "ops": opsSecret},
-			Stage: st, Bounces: func() string { return h.bounces }, Advance: h.advance, Parts: h.part},
-		Patience: 5 * time.Second,
+			Stage: st, Bounces: func() string { return h.bounces }, Advance: h.advance, Parts: h.part, Step: h.step, Lose: h.lose},
+		Patience: 20 * time.Second,
 		Outcome: func(o scenario.Outcome) {
 			for _, w := range o.Wrong {
 				t.Errorf("%s:%d: %s\n\t%s\n\tit says: %s (%s)", o.Scenario, o.Line, o.Text, w, o.Said.Verdict.Cause, o.Said.Verdict.Says)
@@ -103,7 +103,8 @@ type realHouse struct {
 	redisAt string // host:port
 	store   *store.Store
 	ahead   time.Duration
-	split   bool // a story that stops parts needs each in a process of its own
+	split   bool   // a story that stops parts needs each in a process of its own
+	without string // the realm that the worker to be started later does not know; "" = it knows all
 	running map[string]*process
 	asleep  map[string]*process // parts that are to start later
 	stopped map[string]bool     // parts
@@ -196,18 +197,25 @@ func (h *realHouse) open() {
 	p := launch(h.t, "serve", "-config", h.stage.File, "-only", "api")
 	h.url = "http://" + p.listening("api")
 	for _, part := range []string{"receiver", "worker"} {
-		h.asleep[part] = h.process(part)
+		file := h.stage.File
+		if part == "worker" && h.without != "" {
+			var err error
+			if file, err = h.stage.Without(h.without); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		h.asleep[part] = h.process(part, file)
 		if err := h.asleep[part].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			h.t.Fatal(err)
 		}
-		h.running[part] = h.process(part)
+		h.running[part] = h.process(part, h.stage.File)
 		h.awake(part)
 	}
 }
 
 // process starts a part.
-func (h *realHouse) process(part string) *process {
-	p := launch(h.t, "serve", "-config", h.stage.File, "-only", map[string]string{"receiver": "bounce", "worker": "worker"}[part])
+func (h *realHouse) process(part, file string) *process {
+	p := launch(h.t, "serve", "-config", file, "-only", map[string]string{"receiver": "bounce", "worker": "worker"}[part])
 	if part == "receiver" {
 		p.listening("bounce")
 		return p
@@ -232,6 +240,7 @@ func (h *realHouse) awake(part string) {
 // part stops, kills or starts a process. What starts has slept since the story began: a process that is started anew on a clock so far
 // from its own refuses to, and rightly.
 func (h *realHouse) part(_ context.Context, part, what string) error {
+	what, _, _ = strings.Cut(what, " without ") // it was started so, and slept
 	switch what {
 	case "starts":
 		p := h.asleep[part]
@@ -259,8 +268,35 @@ func (h *realHouse) part(_ context.Context, part, what string) error {
 	return nil
 }
 
-// advance moves Redis' clock and waits until every process follows it.
+// advance lets time pass for everybody.
 func (h *realHouse) advance(ctx context.Context, d time.Duration) error {
+	h.stage.Sim.Advance(d)
+	return h.step(ctx, d)
+}
+
+// lose takes the queue out of Redis and leaves the ledgers.
+func (h *realHouse) lose(ctx context.Context) error {
+	rdb, err := store.Open("redis://" + h.redisAt + "/0")
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	for _, pattern := range scenario.QueueKeys() {
+		keys, err := rdb.Keys(ctx, pattern).Result()
+		if err != nil {
+			return err
+		}
+		if len(keys) > 0 {
+			if err := rdb.Del(ctx, keys...).Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step moves Redis' clock and waits until every process follows it.
+func (h *realHouse) step(ctx context.Context, d time.Duration) error {
 	if _, err := h.store.SyncClock(ctx); err != nil {
 		return err
 	}
@@ -269,7 +305,6 @@ func (h *realHouse) advance(ctx context.Context, d time.Duration) error {
 	}
 	h.ahead += d
 	h.set(h.ahead)
-	h.stage.Sim.Advance(d)
 	near := func(s float64) bool { return math.Abs(s-h.ahead.Seconds()) < 0.5 }
 	h.until("Redis' clock is moved", func() bool {
 		ahead, err := h.store.SyncClock(ctx)

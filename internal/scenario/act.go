@@ -35,6 +35,11 @@ func (p *Player) act(ctx context.Context, st *Step, a *args) (string, error) {
 		return said, err
 	case "mails":
 		return strconv.Itoa(p.Stage.count(a.next())), nil
+	case "incidents":
+		all, err := p.incidents(ctx)
+		return strconv.Itoa(len(all)), err
+	case "resends all":
+		return p.resendAll(ctx, st.who, a)
 	}
 	realm := a.after("in", "shop")
 	switch st.verb {
@@ -44,6 +49,8 @@ func (p *Player) act(ctx context.Context, st *Step, a *args) (string, error) {
 		return p.reports(ctx, st.who, realm, a)
 	case "resends", "cancels", "state", "says":
 		return p.about(ctx, st, realm, a)
+	case "tells":
+		return p.tells(ctx, st.who, realm, a)
 	case "opens", "presses", "redeems", "inspects":
 		return p.link(ctx, st, realm, a)
 	}

@@ -79,12 +79,19 @@ func readBase(a *args) (behaviour, error) {
 		d, err := duration(a.next())
 		return func() sim.Behaviour { return sim.Greylist(d, int(d.Seconds())) }, err
 	case "is":
-		if a.next() == "down" {
+		switch a.next() {
+		case "down":
 			return sim.Down, nil
+		case "silent":
+			return sim.Silent, nil
 		}
 	case "hangs":
 		if a.next() == "up" {
 			return sim.CloseAfterDot, nil
+		}
+	case "says":
+		if a.next() == "nothing" {
+			return sim.Blackhole, nil
 		}
 	case "refuses":
 		return readRefusal(a)

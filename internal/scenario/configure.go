@@ -11,10 +11,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/resetd/resetd/internal/sim"
 )
 
 // Roles are the API keys' roles; each has one.
@@ -37,10 +40,16 @@ func (st *Stage) configure(o Options) error {
 	w := st.world
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if w.Settings["public"] != "" {
+		o.PublicURL = w.Settings["public"]
+	}
 	p("[http]\nlisten = %q\npublic_url = %q", o.Listen, o.PublicURL)
 	p("[store]\nredis = %q\ndurability = \"memory\"\nretention = %q", o.Redis, w.Settings["retention"])
 	p("[keys]\ntoken_file = \"token.key\"")
 	p("[throttle]\naccount = %q\nsource = %q\nmerge = %q", w.Settings["account"], w.Settings["source"], w.Settings["merge"])
+	if w.Settings["deny"] != "" {
+		p("deny = %s", quoted(strings.Split(w.Settings["deny"], ",")))
+	}
 	p("[delivery]\nretry = %s", quoted(strings.Split(w.Settings["retry"], ",")))
 	p("[smtp]\nhelo = \"mail.%s\"\nbounce_domain = %q\nallow_private_addresses = true", OurDomain, BounceDomain)
 	if w.Settings["bounces"] == "off" {
@@ -55,12 +64,17 @@ func (st *Stage) configure(o Options) error {
 	}
 	for _, name := range append([]string{"mx"}, w.Routes...) {
 		p("[[route]]\nname = %q\nmx = true\nport = %d\ntls = \"opportunistic\"", name, st.Sim.SMTPPort())
+		st.limit(p, name)
 	}
 	for _, r := range w.Relays {
 		p("[[route]]\nname = %q\nsmarthost = \"%s:%d\"\ntls = \"required\"\nca_file = %q", r.Name, st.hosts[r.Name].Name(), st.Sim.SMTPPort(), st.Sim.CAFile())
 		if r.login != "" {
 			p("username = %q\npassword = %q", relayUser, relayPassword)
 		}
+		st.limit(p, r.Name)
+	}
+	if err := st.hooks(p); err != nil {
+		return err
 	}
 	p("[[domain]]\nname = %q\n%s", OurDomain, dkim)
 	for _, r := range w.Realms {
@@ -69,8 +83,15 @@ func (st *Stage) configure(o Options) error {
 	return st.write("resetd.toml", b.String())
 }
 
+// limit writes the cap of a route that has one.
+func (st *Stage) limit(p func(string, ...any), route string) {
+	if c := st.world.Caps[route]; c != "" {
+		p("cap = %q", c)
+	}
+}
+
 func (st *Stage) realm(p func(string, ...any), r Realm) {
-	p("[[realm]]\nname = %q\nlogin = %q\npages = %s\ntoken_ttl = %q\nrequired_role = %q", r.Name, r.Login, quoted(r.Pages), r.TTL, r.Role)
+	p("[[realm]]\nname = %q\nlogin = %q\npages = %s\ntoken_ttl = %q\nrequired_role = %q\nresets = %q", r.Name, r.Login, quoted(r.Pages), r.TTL, r.Role, r.Resets)
 	p("reset_url = \"https://%s.%s/new-password?token={token}\"\nfrom = \"%s <no-reply@%s>\"\nroutes = %s", r.Name, OurDomain, title(r.Name), OurDomain, quoted(r.Routes))
 	if r.Provider != "" {
 		p("provider = { name = %q, url = \"https://id.%s/\" }", r.Provider, OurDomain)
@@ -89,14 +110,16 @@ func (st *Stage) realm(p func(string, ...any), r Realm) {
 
 // signing makes DKIM keys and publishes them, with SPF and DMARC; it returns their tables.
 func (st *Stage) signing(withRSA bool) (string, error) {
-	zone := st.Sim.DNS()
-	zone.SetTXT(OurDomain, "v=spf1 ip4:127.0.0.0/8 -all")
-	zone.SetTXT("_dmarc."+OurDomain, "v=DMARC1; p=reject")
+	st.publish(OurDomain, "v=spf1 ip4:127.0.0.0/8 -all")
+	st.publish(BounceDomain, "v=spf1 ip4:127.0.0.0/8 -all")
+	st.Sim.DNS().SetMX(BounceDomain, sim.MX{Preference: 10, Host: "mail." + OurDomain})
+	st.Sim.DNS().SetA("mail."+OurDomain, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	st.publish("_dmarc."+OurDomain, "v=DMARC1; p=reject")
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", err
 	}
-	zone.SetTXT("e1._domainkey."+OurDomain, "v=DKIM1; k=ed25519; p="+base64.StdEncoding.EncodeToString(public))
+	st.publish("e1._domainkey."+OurDomain, "v=DKIM1; k=ed25519; p="+base64.StdEncoding.EncodeToString(public))
 	err = st.key("dkim-e1.pem", private)
 	tables := "[[domain.dkim]]\nselector = \"e1\"\nkey_file = \"dkim-e1.pem\""
 	if withRSA {
@@ -105,11 +128,17 @@ func (st *Stage) signing(withRSA bool) (string, error) {
 			return "", rsaErr
 		}
 		spki, rsaErr := x509.MarshalPKIXPublicKey(key.Public())
-		zone.SetTXT("r1._domainkey."+OurDomain, "v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(spki))
+		st.publish("r1._domainkey."+OurDomain, "v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(spki))
 		err = errors.Join(err, rsaErr, st.key("dkim-r1.pem", key))
 		tables += "\n[[domain.dkim]]\nselector = \"r1\"\nkey_file = \"dkim-r1.pem\""
 	}
 	return tables, err
+}
+
+// publish sets a record of ours, and remembers it for the day when it is put back.
+func (st *Stage) publish(name, text string) {
+	st.ours[name] = text
+	st.Sim.DNS().SetTXT(name, text)
 }
 
 func (st *Stage) key(name string, key any) error {

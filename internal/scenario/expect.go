@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,13 +14,21 @@ import (
 type Expectation struct {
 	Cause      string
 	Confidence string
-	Resend     string // the word of resend.helps
+	Resend     string // the word of resend.helps; "" = as in the catalogue
 	Who        string // of the first action
 	Also       []string
 	Not        []string // neither the verdict nor beside it
 	Blind      *bool    // something could not be seen, or nothing
 	Cases      int
 	Realm      string // of the first case
+	Incident   string // the probable cause of the incident that it belongs to
+	Alone      bool   // it belongs to none
+}
+
+// Helps is what must be said of a resend: the word of the line, else the catalogue's for the cause. So every verdict's answer is checked.
+func (e Expectation) Helps() string {
+	c, _ := diag.CauseOf(e.Cause)
+	return cmp.Or(e.Resend, string(c.Resend))
 }
 
 func readExpectation(parts []string) (Expectation, error) {
@@ -42,6 +51,10 @@ func readExpectation(parts []string) (Expectation, error) {
 			e.Not = append(e.Not, v)
 		case k == "realm":
 			e.Realm = v
+		case k == "incident":
+			e.Incident = v
+		case part == "alone":
+			e.Alone = true
 		case part == "blind" || part == "sighted":
 			blind := part == "blind"
 			e.Blind = &blind
@@ -55,7 +68,7 @@ func readExpectation(parts []string) (Expectation, error) {
 			return e, fmt.Errorf("what is expected by %q?", part)
 		}
 	}
-	for _, c := range append(append([]string{e.Cause}, e.Also...), e.Not...) {
+	for _, c := range append(append([]string{e.Cause, cmp.Or(e.Incident, e.Cause)}, e.Also...), e.Not...) {
 		if _, known := diag.CauseOf(c); !known {
 			return e, fmt.Errorf("no cause is called %q", c)
 		}
@@ -86,7 +99,7 @@ func (e Expectation) wrong(cases []diag.Case) []string {
 	differ("the cause", v.Cause, e.Cause)
 	differ("the realm", c.Realm, e.Realm)
 	differ("the confidence", string(v.Confidence), e.Confidence)
-	differ("resend", string(v.Resend.Helps), e.Resend)
+	differ("resend", string(v.Resend.Helps), e.Helps())
 	if len(v.Actions) == 0 {
 		out = append(out, "nobody is told what to do")
 	} else {
@@ -101,6 +114,14 @@ func (e Expectation) wrong(cases []diag.Case) []string {
 		if v.Cause == n || slices.Contains(also, n) {
 			out = append(out, n+" is said")
 		}
+	}
+	switch {
+	case c.Incident != nil && e.Alone:
+		out = append(out, "it belongs to an incident: "+c.Incident.Says)
+	case c.Incident == nil && e.Incident != "":
+		out = append(out, "it belongs to no incident")
+	case c.Incident != nil:
+		differ("the incident's cause", c.Incident.Cause, e.Incident)
 	}
 	if e.Blind != nil && *e.Blind != (len(c.BlindSpots) > 0) {
 		out = append(out, fmt.Sprintf("blind spots: %q", c.BlindSpots))

@@ -9,20 +9,25 @@ import (
 	"net"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/api"
 	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
 	"github.com/resetd/resetd/mailer/bounce"
+	"github.com/resetd/resetd/mailer/bounce/hook"
 	"github.com/resetd/resetd/worker"
 	"github.com/resetd/resetd/worker/task"
 )
@@ -35,7 +40,7 @@ type fast struct {
 	cfg    *config.Config
 	store  *store.Store
 	desk   *desk.Desk
-	worker func() *worker.Worker
+	worker func(without string) *worker.Worker
 	keep   func(context.Context, ledger.MessageID, string, []byte) error
 	paths  *mailer.Paths
 
@@ -89,17 +94,27 @@ func newFast(t testing.TB, s *Scenario) *fast {
 	must(err)
 	client := task.NewClient(rdb)
 	f.desk = &desk.Desk{Store: f.store, Ringer: client, Tokens: ring, Realms: f.cfg.Realms(), Bounces: f.cfg.SMTP.BounceListen != "", Since: since}
-	routes := map[string]mailer.Route{}
+	f.desk.AccountLimit = store.Limit{N: f.cfg.Throttle.Account.N, Per: time.Duration(f.cfg.Throttle.Account.Per)}
+	f.desk.Outside.Domains, f.desk.Outside.DNS = f.domains()
+	routes, caps, tellers := map[string]mailer.Route{}, map[string]store.Limit{}, map[string]string{}
+	for _, h := range f.cfg.Hooks {
+		for _, r := range h.Routes {
+			tellers[r] = h.Provider
+		}
+	}
 	for _, r := range f.cfg.Routes {
 		routes[r.Name] = f.route(r)
-		f.desk.Routes = append(f.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != ""})
+		f.desk.Routes = append(f.desk.Routes, desk.Route{Name: r.Name, Smart: r.Smarthost != "", Provider: tellers[r.Name]})
+		if !r.Cap.Off() {
+			caps[r.Name] = store.Limit{N: r.Cap.N, Per: r.Cap.Per}
+		}
 	}
 	templates := map[string]*mailer.Templates{}
 	for _, r := range f.cfg.Realms() {
 		templates[r.Name], err = mailer.LoadTemplates(r.Templates)
 		must(err)
 	}
-	f.worker = func() *worker.Worker {
+	f.worker = func(without string) *worker.Worker {
 		seed := ledger.NewSeed()
 		w := &worker.Worker{
 			Name: "fast/" + hex.EncodeToString(seed[:4]), Redis: rdb, Store: f.store, Tokens: ring, Sealer: sealer, Paths: f.paths,
@@ -107,7 +122,10 @@ func newFast(t testing.TB, s *Scenario) *fast {
 			Routes: routes, Signers: f.signers, PublicURL: f.cfg.HTTP.PublicURL, Merge: time.Duration(f.cfg.Throttle.Merge), Concurrency: 8,
 			AccountLimit: store.Limit{N: f.cfg.Throttle.Account.N, Per: time.Duration(f.cfg.Throttle.Account.Per)},
 			SourceLimit:  store.Limit{N: f.cfg.Throttle.Source.N, Per: time.Duration(f.cfg.Throttle.Source.Per)},
+			Deny:         f.cfg.Denied(), Caps: caps, Domains: f.desk.Outside.Domains, DNS: f.desk.Outside.DNS,
 		}
+		w.Realms = slices.DeleteFunc(slices.Clone(w.Realms), func(r realm.Realm) bool { return r.Name == without })
+		w.Mailer.Limits.Dial = 700 * time.Millisecond // to a host that is silent
 		for _, g := range f.cfg.Delivery.Retry {
 			w.Retry = append(w.Retry, time.Duration(g))
 		}
@@ -131,9 +149,10 @@ func newFast(t testing.TB, s *Scenario) *fast {
 		}
 		return client.Ring(ctx, r.ID, r.TaskID())
 	}
-	srv := httptest.NewServer(api.New(api.Options{Desk: f.desk, Keys: f.keys(), PublicURL: f.cfg.HTTP.PublicURL, Log: f.log, Ready: f.store.Ping}))
+	srv := httptest.NewServer(api.New(api.Options{Desk: f.desk, Keys: f.keys(), PublicURL: f.cfg.HTTP.PublicURL, Log: f.log, Ready: f.store.Ping,
+		Hooks: f.hooks(), KeepEvents: f.keepEvents(sealer, client)}))
 	t.Cleanup(srv.Close)
-	f.House = House{URL: srv.URL, Secrets: secrets(), Stage: st, Bounces: f.bounces, Advance: f.advance, Parts: f.parts}
+	f.House = House{URL: srv.URL, Secrets: secrets(), Stage: st, Bounces: f.bounces, Advance: f.advance, Parts: f.parts, Step: f.step, Lose: f.lose}
 	f.start("intake", func(ctx context.Context) { f.beat(ctx, "intake") })
 	if f.desk.Bounces {
 		must(f.parts(t.Context(), "receiver", "starts"))
@@ -141,6 +160,56 @@ func newFast(t testing.TB, s *Scenario) *fast {
 	must(f.parts(t.Context(), "worker", "starts"))
 	t.Cleanup(f.stopAll)
 	return f
+}
+
+// domains are ours, each with how it is meant to send, and whom the checks of them ask.
+func (f *fast) domains() ([]dnscheck.Question, dnscheck.Deps) {
+	dns, err := dnscheck.NewResolver(f.cfg.DNS.Resolver)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var out []dnscheck.Question
+	for _, d := range f.cfg.Domains {
+		q := dnscheck.Question{Domain: d.Name, EnvelopeDomain: f.cfg.SMTP.BounceDomain, IPs: f.cfg.OutgoingIPs(), HELO: f.cfg.SMTP.Helo}
+		for _, s := range f.cfg.DKIM(d.Name) {
+			q.Selectors = append(q.Selectors, dnscheck.Selector{Name: s.Selector, Public: s.Key.Public()})
+		}
+		out = append(out, q)
+	}
+	return out, dnscheck.Deps{DNS: dns, Lists: dnscheck.Blocklists()}
+}
+
+func (f *fast) hooks() map[string]api.Hook {
+	out := map[string]api.Hook{}
+	for _, h := range f.cfg.Hooks {
+		r, err := hook.New(hook.Config{Provider: h.Provider, Secret: string(h.Secret), Topics: h.Topics, Now: f.store.Now, Own: f.paths.ParseMessageIDHeader})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		out[h.Provider] = r
+		f.start("events of "+h.Provider, func(ctx context.Context) { f.beat(ctx, "events:"+h.Provider) })
+	}
+	return out
+}
+
+// keepEvents stores what a provider says, as work for the worker.
+func (f *fast) keepEvents(sealer *token.Sealer, client *task.Client) func(context.Context, string, string, hook.Batch) error {
+	return func(ctx context.Context, provider, name string, b hook.Batch) error {
+		telling, _ := b.Telling()
+		if len(telling) == 0 {
+			return nil
+		}
+		raw, err := hook.Unit{Source: provider, Events: telling}.Encode()
+		if err != nil {
+			return err
+		}
+		id := store.UnitID(provider, name)
+		ring, isNew, err := f.store.KeepUnit(ctx, id, sealer.Seal(raw, string(id)))
+		if err != nil || !isNew {
+			return err
+		}
+		return client.Ring(ctx, ring.ID, ring.TaskID())
+	}
 }
 
 func (f *fast) route(r config.Route) mailer.Route {
@@ -175,6 +244,15 @@ func (f *fast) keys() []api.Key {
 
 // advance moves the clock of the house: the store's, and with it everybody's.
 func (f *fast) advance(ctx context.Context, d time.Duration) error {
+	return f.move(ctx, d, f.Stage.Sim.Advance)
+}
+
+// step moves the clock of the store, and with it resetd's, and nobody else's.
+func (f *fast) step(ctx context.Context, d time.Duration) error {
+	return f.move(ctx, d, f.Stage.Sim.StepRedis)
+}
+
+func (f *fast) move(ctx context.Context, d time.Duration, by func(time.Duration)) error {
 	f.mu.Lock()
 	var stopped []string
 	for sensor, part := range map[string]string{"bounces": "receiver", "worker": "worker"} {
@@ -186,9 +264,30 @@ func (f *fast) advance(ctx context.Context, d time.Duration) error {
 	if err := f.store.Carry(ctx, f.store.Now().Add(d), stopped...); err != nil {
 		return err
 	}
-	f.Stage.Sim.Advance(d)
+	by(d)
 	_, err := f.store.SyncClock(ctx)
 	return err
+}
+
+// lose takes the queue out of the store and leaves the ledgers.
+func (f *fast) lose(ctx context.Context) error {
+	rdb, err := store.Open(string(f.cfg.Store.Redis))
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	for _, pattern := range QueueKeys() {
+		keys, err := rdb.Keys(ctx, pattern).Result()
+		if err != nil {
+			return err
+		}
+		if len(keys) > 0 {
+			if err := rdb.Del(ctx, keys...).Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // start runs a part until its stop is called.
@@ -216,6 +315,7 @@ func (f *fast) beat(ctx context.Context, sensor string) {
 func (f *fast) parts(_ context.Context, part, what string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	what, without, _ := strings.Cut(what, " without ")
 	if what != "starts" {
 		if f.stop[part] == nil {
 			return errors.New("it does not run")
@@ -228,7 +328,7 @@ func (f *fast) parts(_ context.Context, part, what string) error {
 		return nil
 	}
 	if part == "worker" {
-		w := f.worker()
+		w := f.worker(without)
 		f.start(part, func(ctx context.Context) {
 			if err := w.Run(ctx); err != nil {
 				f.t.Errorf("worker: %v", err)
@@ -264,9 +364,8 @@ func (f *fast) bounces() string {
 func (f *fast) stopAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, part := range []string{"worker", "receiver", "intake"} {
-		if stop := f.stop[part]; stop != nil {
-			stop()
-		}
+	f.Stage.release()
+	for _, stop := range f.stop {
+		stop()
 	}
 }

@@ -53,6 +53,9 @@ func Merge(all []*Scenario) (World, error) {
 				w.Routes = append(w.Routes, r)
 			}
 		}
+		if len(o.Caps)+len(o.Hooks) > 0 {
+			return w, fmt.Errorf("%s: a story with caps or hooks cannot be played with others", s.Name)
+		}
 		w.DNS = append(w.DNS, o.DNS...)
 		maps.Copy(w.Directories, o.Directories)
 	}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,7 +19,8 @@ var stories embed.FS
 type Scenario struct {
 	Name  string // of its file
 	Story string
-	Demo  *Part // who is shown in the demo; nil = nobody
+	Mixed string // what contradicts what, or is mixed with it; "" = the story is plain
+	Demo  *Part  // who is shown in the demo; nil = nobody
 	World World
 	Steps []Step
 	Files map[string]string // beside the configuration, by name
@@ -100,12 +102,18 @@ func Parse(name, text string) (*Scenario, error) {
 		switch section {
 		case "":
 			s.Story = strings.TrimLeft(s.Story+line+"\n", "\n")
+		case "mixed":
+			s.Mixed = strings.TrimSpace(s.Mixed + " " + line)
 		case "demo":
 			err = s.part(line)
-		case "world":
-			err = s.World.line(line)
-		case "script":
-			at, err = s.step(n+1, at, line)
+		case "world", "script":
+			for _, one := range each(line) {
+				if err == nil && section == "world" {
+					err = s.World.line(one)
+				} else if err == nil {
+					at, err = s.step(n+1, at, one)
+				}
+			}
 		default:
 			s.Files[section] += line + "\n"
 		}
@@ -134,6 +142,23 @@ func (s *Scenario) part(line string) error {
 	}
 	s.Demo = &Part{Login: login, Realm: realm, Says: says}
 	return nil
+}
+
+var rangeWord = regexp.MustCompile(`\{([0-9]{1,3})\.\.([0-9]{1,3})\}`)
+
+// each repeats a line for each number of the range in it: p{1..3}@fine.example is three people.
+func each(line string) []string {
+	m := rangeWord.FindStringSubmatch(line)
+	if m == nil {
+		return []string{line}
+	}
+	from, _ := strconv.Atoi(m[1])
+	to, _ := strconv.Atoi(m[2])
+	var out []string
+	for i := from; i <= to; i++ {
+		out = append(out, strings.ReplaceAll(line, m[0], strconv.Itoa(i)))
+	}
+	return out
 }
 
 var timeWord = regexp.MustCompile(`^\+?[0-9]+[0-9smhd]*[smhd]$`)
@@ -185,7 +210,7 @@ func (s *Scenario) step(n int, at time.Duration, line string) (time.Duration, er
 func (st *Step) understand(ws []string) error {
 	st.who = ws[0]
 	switch ws[0] {
-	case "why", "state", "mails":
+	case "why", "state", "mails", "incident", "incidents":
 		st.verb, st.looks = ws[0], true
 		st.args = *readArgs(ws[1:])
 		if len(st.expect) == 0 {
@@ -213,17 +238,42 @@ func (st *Step) understand(ws []string) error {
 		return fmt.Errorf("what does %s do?", ws[0])
 	}
 	st.verb, st.args = ws[1], *readArgs(ws[2:])
+	if ws[0] == "provider" {
+		if len(ws) < 4 || ws[2] != "says" || providerWords[ws[1]] == nil {
+			return fmt.Errorf("want: provider NAME says EVENT LOGIN, with one of the providers %s", strings.Join(sorted(providerWords), ", "))
+		}
+		st.who, st.verb, st.args, st.looks = ws[1], "tells", *readArgs(ws[3:]), true
+		return nil
+	}
 	verbs := map[string][]string{
 		"app": {"asks", "reports", "redeems", "inspects", "says"}, "support": {"asks", "reports", "resends"},
-		"admin": {"asks", "resends", "cancels", "releases", "pauses", "resumes"}, "ops": {"pauses", "resumes"},
+		"admin": {"asks", "resends", "cancels", "releases", "pauses", "resumes"}, "ops": {"pauses", "resumes", "checks", "resends"},
+		"clock": {"steps"}, "store": {"loses"},
 		"person": {"opens", "presses"}, "scanner": {"opens"}, "forger": {"returns"},
 		"worker": {"stops", "crashes", "starts"}, "receiver": {"stops", "starts"},
 	}
 	if !slices.Contains(verbs[st.who], st.verb) {
 		return fmt.Errorf("%s does not know how to %q", st.who, st.verb)
 	}
+	if st.verb == "resends" && len(st.args.plain) > 0 && st.args.plain[0] == "incident" {
+		st.verb = "resends all"
+	} else if st.who == "ops" && st.verb == "resends" {
+		return fmt.Errorf("ops resends an incident, not a mail")
+	}
 	st.looks = st.verb != "asks" && st.verb != "reports"
 	return nil
+}
+
+// Without is the realm that a worker of the script is started without; "" = none.
+func (s *Scenario) Without() string {
+	for _, st := range s.Steps {
+		if st.verb == "starts" {
+			if realm := st.args.clone().after("without", ""); realm != "" {
+				return realm
+			}
+		}
+	}
+	return ""
 }
 
 // Stops tells whether the script stops or starts a part of resetd.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // What the notation does not know is an error that names file and line, never a line that does nothing.
@@ -16,6 +17,12 @@ func TestParseRefuses(t *testing.T) {
 		{"setting retires=1m", "0s why jo: request.none", "there is no setting retires"},
 		{"directory shop sleeps", "0s why jo: request.none", `does not know how to "sleeps"`},
 		{"dns fine.example upside-down", "0s why jo: request.none", "does not know how to be"},
+		{"hook pigeon out", "0s why jo: request.none", `no provider is called "pigeon"`},
+		{"cap mx 1/1h twice", "0s why jo: request.none", "not understood: twice"},
+		{"", "0s provider pigeon says delivered jo", "want: provider NAME says EVENT LOGIN"},
+		{"", "0s ops resends jo", "ops resends an incident, not a mail"},
+		{"", "0s incident", "there is no colon"},
+		{"", "0s why jo: request.none, incident nonsense", "no cause is called"},
 		{"", "0s app sings jo", `app does not know how to "sings"`},
 		{"", "0s support redeems jo", `support does not know how to "redeems"`},
 		{"", "0s why jo: request.nonsense", "no cause is called"},
@@ -39,6 +46,17 @@ func TestWords(t *testing.T) {
 	want := []string{"app", "says", "done", "a 'b' c", "detail=x y", "zoe\u200b", ""}
 	if err != nil || strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A range makes a line for each of its numbers.
+func TestEach(t *testing.T) {
+	s, err := Parse("x", "Many.\n-- world --\naccount p{8..11}@fine.example\n-- script --\n+2s app asks p{8..11}@fine.example\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.World.Accounts) != 4 || s.World.Accounts[3].Login != "p11@fine.example" || len(s.Steps) != 4 || s.Steps[3].At != 8*time.Second {
+		t.Errorf("%+v\n%+v", s.World.Accounts, s.Steps)
 	}
 }
 

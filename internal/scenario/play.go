@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +22,14 @@ type House struct {
 	Advance func(context.Context, time.Duration) error
 	// Parts stops, crashes or starts the worker or the receiver; nil = cannot.
 	Parts func(ctx context.Context, part, what string) error
+	// Step moves the clock of resetd's store and of nobody else, forwards or back; nil = cannot.
+	Step func(context.Context, time.Duration) error
+	// Lose takes the queue out of the store, as somebody with too many rights may; nil = cannot.
+	Lose func(context.Context) error
 }
+
+// QueueKeys are the patterns of the Redis keys without which nothing is sent, for a house that loses its queue.
+func QueueKeys() []string { return []string{"rd:{p*}:due:*", "rd:{p*}:lease:*", "asynq:*"} }
 
 // Player plays stories in a house.
 type Player struct {
@@ -35,6 +41,8 @@ type Player struct {
 	asked map[[2]string][]ledger.ResetID // by login and realm, oldest first
 	fresh map[ledger.ResetID]bool        // asked for, and not known to be begun with
 	idle  bool                           // the worker is stopped: nothing that is due will be done
+
+	events int // that providers have told
 }
 
 // Play plays stories side by side on one clock, each from its own start on. An error means that a story could not be told; what is
@@ -101,8 +109,10 @@ func (p *Player) moment(ctx context.Context, parts []Cast, now time.Duration) er
 // settle waits until all that is due has been done.
 func (p *Player) settle(ctx context.Context) error {
 	ops := api.Client{URL: p.URL, Key: p.Secrets["ops"]}
-	until, cancel := context.WithTimeout(ctx, 40*time.Second)
+	until, cancel := context.WithTimeout(ctx, 100*time.Second)
 	defer cancel()
+	holding, stood := p.Stage.holding(), time.Now()
+	var before [4]int
 	for quiet := 0; ; {
 		q, err := ops.Queue(until)
 		if err != nil {
@@ -112,9 +122,15 @@ func (p *Player) settle(ctx context.Context) error {
 		if q.Paused != nil {
 			due = q.InFlight + q.Returns
 		}
+		// While a host holds its dialogues open, rest is when nothing moves any more.
+		if now := [4]int{q.Due, q.Waiting, q.InFlight, q.Returns}; now != before {
+			before, stood = now, time.Now()
+		}
 		switch {
 		case p.idle:
 			quiet++
+		case holding && time.Since(stood) > 700*time.Millisecond:
+			return nil
 		case due > 0:
 			quiet = 0
 		case q.Paused != nil:
@@ -169,13 +185,26 @@ func (p *Player) heard(ctx context.Context) (bool, error) {
 
 // do does one line. A call that is answered otherwise than the line expects is an outcome; one that expects nothing must succeed.
 func (p *Player) do(ctx context.Context, s *Scenario, st *Step) error {
-	a := args{plain: slices.Clone(st.args.plain), pair: map[string]string{}}
-	for k, v := range st.args.pair {
-		a.pair[k] = v
-	}
+	a := *st.args.clone()
 	switch st.verb {
 	case "why":
 		return p.why(ctx, s, st, &a)
+	case "incident":
+		return p.looked(s, st, func() ([]string, error) { return p.incident(ctx, st, a.clone()) })
+	case "checks":
+		return p.looked(s, st, func() ([]string, error) { return p.checks(ctx, st.who, st, a.clone()) })
+	case "steps":
+		d, err := duration(a.next())
+		if err != nil || p.Step == nil {
+			return errors.Join(err, errors.New("this house cannot step its clock"))
+		}
+		return p.Step(ctx, d)
+	case "loses":
+		if p.Lose == nil {
+			return errors.New("this house cannot lose its queue")
+		}
+		p.fresh = map[ledger.ResetID]bool{} // nobody will begin with what is lost
+		return p.Lose(ctx)
 	case "world":
 		return p.Stage.change(st.words)
 	case "stops", "crashes", "starts":
@@ -185,15 +214,16 @@ func (p *Player) do(ctx context.Context, s *Scenario, st *Step) error {
 		if st.who == "worker" {
 			p.idle = st.verb != "starts"
 		}
-		return p.Parts(ctx, st.who, st.verb)
+		what := st.verb
+		if realm := a.after("without", ""); realm != "" {
+			what += " without " + realm
+		}
+		return errors.Join(p.Parts(ctx, st.who, what), a.end())
 	}
 	end := time.Now().Add(p.patience())
 	for {
-		b := args{plain: slices.Clone(a.plain), pair: map[string]string{}}
-		for k, v := range a.pair {
-			b.pair[k] = v
-		}
-		said, err := p.act(ctx, st, &b)
+		b := a.clone()
+		said, err := p.act(ctx, st, b)
 		if err == nil {
 			err = b.end()
 		}
@@ -209,7 +239,7 @@ func (p *Player) do(ctx context.Context, s *Scenario, st *Step) error {
 		}
 		out := Outcome{Scenario: s.Name, Line: st.Line, Text: st.Text}
 		if !strings.HasPrefix(said+" ", want+" ") {
-			if (st.verb == "state" || st.verb == "mails") && time.Now().Before(end) {
+			if (st.verb == "state" || st.verb == "mails" || st.verb == "incidents") && time.Now().Before(end) {
 				time.Sleep(50 * time.Millisecond)
 				continue
 			}

@@ -32,6 +32,9 @@ func (p *Player) returns(st *Step, realm string, a *args) (string, error) {
 	switch st.verb {
 	case "returns":
 		r := sim.Report{To: m.Recipients[0], Action: a.next(), Status: a.next(), Diagnostic: a.next(), Remote: a.get("remote", "")}
+		if r.Clock, err = span(a, "clock"); err != nil {
+			return "", err
+		}
 		if about := a.get("about", ""); about != "" {
 			r.To = sim.Recipient{Address: about}
 		}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -25,6 +26,9 @@ type Stage struct {
 	Dir  string // of the configuration, resetd.toml
 	File string // the configuration
 
+	ours     map[string]string  // name -> the TXT record that we publish
+	sendgrid ed25519.PrivateKey // what SendGrid signs with
+
 	mu    sync.Mutex
 	world World                // guarded by mu: as it is now
 	hosts map[string]*sim.Host // guarded by mu: by host name
@@ -43,7 +47,7 @@ type Options struct {
 
 // Build puts up what a world says, in a folder.
 func Build(dir string, w World, files map[string]string, o Options) (st *Stage, err error) {
-	st = &Stage{Dir: dir, File: filepath.Join(dir, "resetd.toml"), world: w, hosts: map[string]*sim.Host{}, http: map[string]*sim.Directory{}}
+	st = &Stage{Dir: dir, File: filepath.Join(dir, "resetd.toml"), world: w, hosts: map[string]*sim.Host{}, http: map[string]*sim.Directory{}, ours: map[string]string{}}
 	defer func() {
 		if err != nil {
 			st.Close()
@@ -97,9 +101,12 @@ func Build(dir string, w World, files map[string]string, o Options) (st *Stage, 
 // host puts up a mail host, or changes it.
 func (st *Stage) host(h Host) error {
 	if have := st.hosts[h.Name]; have != nil {
-		return have.Set(h.make())
+		if err := have.Set(h.make()); err != nil {
+			return err
+		}
+	} else {
+		st.hosts[h.Name] = st.Sim.Host(h.Name, h.make())
 	}
-	st.hosts[h.Name] = st.Sim.Host(h.Name, h.make())
 	var of []*sim.Host
 	for _, o := range st.world.Hosts {
 		if o.Domain == h.Domain && st.hosts[o.Name] != nil {
@@ -123,6 +130,8 @@ func (st *Stage) dns(d DNS) error {
 		z.SetTimeout(d.Name)
 	case "well":
 		z.SetHealthy(d.Name)
+	case "ours":
+		z.SetTXT(d.Name, st.ours[d.Name])
 	case "mx":
 		z.SetMX(d.Name, sim.MX{Preference: 10, Host: d.Value})
 	case "txt":
@@ -179,7 +188,7 @@ func (st *Stage) change(ws []string) error {
 	defer st.mu.Unlock()
 	w := st.world
 	w.Hosts, w.Accounts, w.DNS = slices.Clone(w.Hosts), slices.Clone(w.Accounts), nil
-	w.Relays, w.Directories = nil, map[string]string{}
+	w.Relays, w.Directories, w.Caps = nil, map[string]string{}, map[string]string{}
 	if err := w.words(ws); err != nil {
 		return err
 	}
@@ -253,6 +262,36 @@ func (st *Stage) count(domain string) int {
 		}
 	}
 	return n
+}
+
+// holding tells whether a host keeps dialogues open without a word: then work that is under way does not come to its end.
+func (st *Stage) holding() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.ContainsFunc(st.world.Hosts, func(h Host) bool { return strings.HasPrefix(h.How, "says nothing") })
+}
+
+// Without writes the configuration once more, without a realm, and names the file.
+func (st *Stage) Without(realm string) (string, error) {
+	text, err := os.ReadFile(st.File)
+	if err != nil {
+		return "", err
+	}
+	parts := strings.Split(string(text), "[[realm]]\n")
+	parts = slices.DeleteFunc(parts, func(p string) bool { return strings.HasPrefix(p, fmt.Sprintf("name = %q\n", realm)) })
+	file := "without-" + realm + ".toml"
+	return filepath.Join(st.Dir, file), st.write(file, strings.Join(parts, "[[realm]]\n"))
+}
+
+// release ends the dialogues that hosts hold open, for whoever waits for them.
+func (st *Stage) release() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, h := range st.world.Hosts {
+		if strings.HasPrefix(h.How, "says nothing") {
+			_ = st.hosts[h.Name].Set(sim.Down()) // nothing can be wrong with a host that listens no more
+		}
+	}
 }
 
 // Close takes the world down.

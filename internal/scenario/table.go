@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/resetd/resetd/diag"
 )
 
 func byLine(a, b Outcome) int {
@@ -23,7 +25,7 @@ func Table(all []*Scenario, outcomes []Outcome) string {
 		}
 		return rooms[first]
 	}
-	causes, pairs := map[string]int{}, map[string]int{}
+	pairs := map[string]int{}
 	var helps, other []string
 	verdicts, right := 0, 0
 	for _, o := range outcomes {
@@ -35,7 +37,6 @@ func Table(all []*Scenario, outcomes []Outcome) string {
 		}
 		said := o.Said.Verdict.Cause
 		verdicts++
-		causes[o.Want.Cause]++
 		room(o.Want.Cause).expected++
 		room(said).said++
 		if said == o.Want.Cause {
@@ -43,13 +44,15 @@ func Table(all []*Scenario, outcomes []Outcome) string {
 			room(said).right++
 		}
 		pairs[fmt.Sprintf("%-34s %s", o.Want.Cause, said)]++
-		if h := string(o.Said.Verdict.Resend.Helps); o.Want.Resend != "" && h != o.Want.Resend {
-			helps = append(helps, fmt.Sprintf("%s:%d: %s said %s, expected %s", o.Scenario, o.Line, said, h, o.Want.Resend))
+		if h := string(o.Said.Verdict.Resend.Helps); h != o.Want.Helps() {
+			helps = append(helps, fmt.Sprintf("%s:%d: %s said %s, expected %s", o.Scenario, o.Line, said, h, o.Want.Helps()))
 		}
 	}
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("%d stories, %d verdicts, %d right; %d causes are expected somewhere\n", len(all), verdicts, right, len(causes))
+	untold := Untold(all)
+	p("%d stories, %d of them mixed; %d verdicts, %d right; %d of %d causes are the first verdict of some story\n", len(all), len(mixed(all)), verdicts, right,
+		len(diag.Causes())-len(untold), len(diag.Causes()))
 	p("%-34s %-34s %s", "expected", "said", "times")
 	for _, k := range sorted(pairs) {
 		want, said := strings.TrimSpace(k[:34]), k[35:]
@@ -70,9 +73,34 @@ func Table(all []*Scenario, outcomes []Outcome) string {
 			p("  %s", l)
 		}
 	}
+	list("causes without a story", untold)
 	list("wrong about whether a resend helps", helps)
 	list("other answers that were not as expected", other)
 	return b.String()
+}
+
+// Untold are the causes of the catalogue that are the first verdict of no story.
+func Untold(all []*Scenario) []string {
+	told := map[string]bool{}
+	for _, s := range all {
+		for _, st := range s.Steps {
+			if w, err := readExpectation(st.expect); st.verb == "why" && err == nil {
+				told[w.Cause] = true
+			}
+		}
+	}
+	var out []string
+	for _, c := range diag.Causes() {
+		if !told[c.ID] {
+			out = append(out, c.ID)
+		}
+	}
+	return out
+}
+
+// mixed are the stories whose evidence contradicts itself, or belongs to more than one cause.
+func mixed(all []*Scenario) []*Scenario {
+	return slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return s.Mixed == "" })
 }
 
 func sorted[V any](m map[string]V) []string {

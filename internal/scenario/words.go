@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +75,11 @@ func readArgs(ws []string) *args {
 		}
 	}
 	return a
+}
+
+// clone is a copy that can be taken from while the line's own args stay whole.
+func (a *args) clone() *args {
+	return &args{plain: slices.Clone(a.plain), pair: maps.Clone(a.pair)}
 }
 
 // next takes the next plain word; "" when none is left.

@@ -19,11 +19,14 @@ type World struct {
 	Routes      []string // further ways straight to the recipient's host
 	DNS         []DNS
 	Directories map[string]string // realm -> how it behaves, for those behind HTTP
+	Caps        map[string]string // route -> N/TIME
+	Hooks       []Hook            // mail providers that tell us what becomes of mails
 }
 
 // Realm is a place where a password is kept.
 type Realm struct {
 	Name, Login, Provider, Role, Directory, Templates, TTL string
+	Resets                                                 string // on, or off: passwords are not reset here
 	Routes, Pages                                          []string
 }
 
@@ -77,13 +80,14 @@ type DNS struct {
 
 func newWorld() World {
 	return World{
-		Settings: map[string]string{"retry": "1m,3m,6m,10m,15m,30m", "merge": "60s", "account": "5/1h", "source": "100/1h", "retention": "720h", "bounces": "on"},
+		Settings: map[string]string{"retry": "1m,3m,6m,10m,15m,30m", "merge": "60s", "account": "5/1h", "source": "100/1h", "retention": "720h", "bounces": "on", "deny": "", "public": ""},
 		Realms: []Realm{
-			{Name: "community", Login: "sso", Provider: "Acme ID", Directory: "file", TTL: "60m", Pages: []string{"https://community.acme.example/"}},
-			{Name: "control", Login: "password", Role: "moderator", Directory: "file", TTL: "60m", Routes: []string{"mx"}, Pages: []string{"https://control.acme.example/"}},
-			{Name: "shop", Login: "password", Directory: "file", TTL: "60m", Routes: []string{"mx"}, Pages: []string{"https://shop.acme.example/"}},
+			{Name: "community", Resets: "on", Login: "sso", Provider: "Acme ID", Directory: "file", TTL: "60m", Pages: []string{"https://community.acme.example/"}},
+			{Name: "control", Resets: "on", Login: "password", Role: "moderator", Directory: "file", TTL: "60m", Routes: []string{"mx"}, Pages: []string{"https://control.acme.example/"}},
+			{Name: "shop", Resets: "on", Login: "password", Directory: "file", TTL: "60m", Routes: []string{"mx"}, Pages: []string{"https://shop.acme.example/"}},
 		},
 		Directories: map[string]string{},
+		Caps:        map[string]string{},
 	}
 }
 
@@ -117,6 +121,16 @@ func (w *World) words(ws []string) error {
 		w.Routes = append(w.Routes, a.next())
 	case "dns":
 		err = w.dns(a)
+	case "cap":
+		route := a.next()
+		w.Caps[route] = a.next()
+	case "hook":
+		h := Hook{Provider: a.next(), Routes: a.plain}
+		a.plain = nil
+		if providerWords[h.Provider] == nil {
+			return fmt.Errorf("no provider is called %q", h.Provider)
+		}
+		w.Hooks = append(w.Hooks, h)
 	case "directory":
 		realm, how := a.next(), a.next()
 		if _, ok := troubles[how]; !ok {
@@ -148,7 +162,7 @@ func (w *World) realm(a *args) error {
 		r.Login = m
 	}
 	r.Provider, r.Role, r.TTL = a.get("provider", ""), a.get("role", ""), a.get("ttl", "60m")
-	r.Directory, r.Templates = a.get("directory", "file"), a.get("templates", "")
+	r.Directory, r.Templates, r.Resets = a.get("directory", "file"), a.get("templates", ""), a.get("resets", "on")
 	r.Routes, r.Pages = a.list("routes"), a.list("pages")
 	if r.Routes == nil && r.Login == "password" {
 		r.Routes = []string{"mx"}
@@ -251,7 +265,7 @@ func (w *World) dns(a *args) error {
 	}
 	if d.What == "" {
 		d.What = a.next()
-		if !slices.Contains([]string{"null-mx", "gone", "fails", "silent", "well"}, d.What) {
+		if !slices.Contains([]string{"null-mx", "gone", "fails", "silent", "well", "ours"}, d.What) {
 			return fmt.Errorf("DNS does not know how to be %q", d.What)
 		}
 	}

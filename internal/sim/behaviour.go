@@ -13,6 +13,7 @@ import (
 // A hook is called from many dialogues at once.
 type Behaviour struct {
 	Closed bool // nothing listens: connections are refused
+	Silent bool // dials are not answered at all; on Linux only
 
 	// Takeover owns the connection from the first byte; nothing else of the behaviour applies. It returns when ctx ends,
 	// and may leave closing to the host.

@@ -17,6 +17,8 @@ type Report struct {
 	Status     string // "5.1.1"
 	Diagnostic string // "550 5.1.1 User unknown", quoted as Diagnostic-Code: smtp; …
 	Remote     string // Remote-MTA: the host that said so; "" where the reporting host itself did
+	// Clock is how far the reporting host's clock is ahead of the real one; the first report's counts.
+	Clock time.Duration
 }
 
 // notifyKind is which NOTIFY keyword asks for an action (RFC 3461 section 4.1).
@@ -66,10 +68,11 @@ func ComposeDSN(host, queueID string, m Mail, reports []Report) (raw []byte, utf
 	}
 	boundary := queueID + "." + fmt.Sprint(m.Received.Unix()) + "/" + host
 	subject, says := subjects(reports[0].Action)
+	now := time.Now().Add(reports[0].Clock).UTC()
 
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
-	p("Date: %s", time.Now().UTC().Format(time.RFC1123Z))
+	p("Date: %s", now.Format(time.RFC1123Z))
 	p("From: Mail Delivery System <MAILER-DAEMON@%s>", host)
 	p("To: %s", m.From)
 	p("Subject: %s", subject)
@@ -103,7 +106,7 @@ func ComposeDSN(host, queueID string, m Mail, reports []Report) (raw []byte, utf
 		p("Original-Envelope-Id: %s", m.EnvID)
 	}
 	p("X-Queue-ID: %s", m.QueueID)
-	p("Arrival-Date: %s", m.Received.Format(time.RFC1123Z))
+	p("Arrival-Date: %s", m.Received.Add(reports[0].Clock).Format(time.RFC1123Z))
 	for _, r := range reports {
 		p("")
 		if r.To.ORcpt != "" {
@@ -118,7 +121,7 @@ func ComposeDSN(host, queueID string, m Mail, reports []Report) (raw []byte, utf
 		if r.Diagnostic != "" {
 			p("Diagnostic-Code: smtp; %s", oneLine(r.Diagnostic))
 		}
-		p("Last-Attempt-Date: %s", time.Now().UTC().Format(time.RFC1123Z))
+		p("Last-Attempt-Date: %s", now.Format(time.RFC1123Z))
 	}
 	p("")
 	p("--%s", boundary)

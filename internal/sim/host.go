@@ -21,6 +21,7 @@ type Host struct {
 	behaviour  Behaviour             // guarded by mu; each connection keeps the one it began with
 	tls        *tls.Config           // guarded by mu; nil without TLS
 	listener   net.Listener          // guarded by mu; nil while the host is down
+	answer     func()                // guarded by mu; ends a silence; nil while there is none
 	conns      map[net.Conn]struct{} // guarded by mu
 	mail       []Mail                // guarded by mu
 	counts     Counts                // guarded by mu
@@ -69,12 +70,20 @@ func (h *Host) Set(b Behaviour) error {
 		c.Close()
 	}
 	h.behaviour, h.tls = b, conf
-	if b.Closed {
+	if h.answer != nil {
+		h.answer()
+		h.answer = nil
+	}
+	if b.Closed || b.Silent {
 		if h.listener != nil {
 			h.listener.Close()
 			h.listener = nil
 		}
-		return nil
+		var err error
+		if b.Silent {
+			h.answer, err = silence(netip.AddrPortFrom(h.addr, uint16(h.w.port)))
+		}
+		return err
 	}
 	if h.listener != nil {
 		return nil
@@ -149,6 +158,10 @@ func (h *Host) shut() {
 	if h.listener != nil {
 		h.listener.Close()
 		h.listener = nil
+	}
+	if h.answer != nil {
+		h.answer()
+		h.answer = nil
 	}
 	for c := range h.conns {
 		c.Close()

@@ -91,6 +91,9 @@ func Greylist(after time.Duration, told int) Behaviour {
 // Down has nothing listening: connection refused.
 func Down() Behaviour { return Behaviour{Closed: true} }
 
+// Silent does not answer the dial, as behind a firewall that drops it.
+func Silent() Behaviour { return Behaviour{Silent: true} }
+
 // Blackhole takes connections and says nothing.
 func Blackhole() Behaviour {
 	return Behaviour{Takeover: func(_ context.Context, conn net.Conn) {

@@ -25,7 +25,7 @@ type redisServer struct {
 func (r *redisServer) tell(w *World) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	r.m.SetTime(w.Now())
+	r.m.SetTime(w.Now().Add(time.Duration(w.stepped.Load())))
 }
 
 // startRedis starts a miniredis. It expires keys only when told that time has passed, so a ticker tells it what really
@@ -60,13 +60,25 @@ func (w *World) Now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 // TTLs. d may be negative before anything has happened in the world. Delays that are under way (a bounce that is booked) stay real.
 func (w *World) Advance(d time.Duration) {
 	w.ahead.Add(int64(d))
+	if w.redis != nil && d > 0 {
+		defer w.redis.m.FastForward(d)
+	}
+	w.part()
+}
+
+// StepRedis moves the clock of the Redis in memory alone, forwards or back, as when somebody sets that machine's time. Its TTLs are
+// counted by another clock and stay.
+func (w *World) StepRedis(d time.Duration) {
+	w.stepped.Add(int64(d))
+	w.part()
+}
+
+// part tells Redis its time, and from now on again and again.
+func (w *World) part() {
 	if w.redis == nil {
 		return
 	}
 	w.redis.tell(w)
-	if d > 0 {
-		w.redis.m.FastForward(d)
-	}
 	w.redis.parted.Do(func() {
 		w.run(func(ctx context.Context) {
 			for sleep(ctx, clockTick) {

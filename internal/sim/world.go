@@ -38,7 +38,8 @@ type World struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // everything that the world started
 
-	ahead atomic.Int64 // nanoseconds that Advance has added to the real time
+	ahead   atomic.Int64 // nanoseconds that Advance has added to the real time
+	stepped atomic.Int64 // nanoseconds by which StepRedis has moved the clock of the Redis in memory
 
 	reserve net.Listener // holds port on the world's first address, so that nobody is given it
 	port    int          // the SMTP port of every host
