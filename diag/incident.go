@@ -18,7 +18,8 @@ import (
 // The last 15 minutes, hour and six hours are compared with the rest of the last day. The usual rate of failures is (F+1)/(N+20) of the
 // N mails before, which is 5 % where nothing is known. A key is in trouble when
 //
-//   - at least five different resets fail: three mails never raise an alarm;
+//   - at least five different resets fail: three mails never raise an alarm. A mailbox that is full or unknown counts only where that is what
+//     most of them fail of;
 //   - at least a fifth of its mails fail, and three times the usual;
 //   - with the usual rate, so many failures would come about by chance less than once in a million looks (upper tail of the binomial
 //     distribution). Some 50 keys and three windows give about 5,000 independent looks a day: one false alarm in half a year, if mails fail
@@ -213,6 +214,9 @@ func (w Watch) suspicious(k Key, window time.Duration) (suspect, bool) {
 	}
 	now, before := w.count(k, from, time.Time{}), w.count(k, time.Time{}, from)
 	s := suspect{key: k, from: from, usual: usual(before)}
+	var others int
+	s.resets, others = w.alike(k, from)
+	now.Failed = max(0, now.Failed-others)
 	rate := now.rate()
 	if now.Failed < fewestResets || rate < lowestRate || rate < timesUsual*s.usual || tail(now.Tried, now.Failed, s.usual) > byChance {
 		return s, false
@@ -220,7 +224,7 @@ func (w Watch) suspicious(k Key, window time.Duration) (suspect, bool) {
 	if latest := w.count(k, w.Now.Truncate(Slice).Add(-2*Slice), time.Time{}); latest.Tried > 0 && passes(latest, s.usual, rate) {
 		return s, false // it is over already
 	}
-	if s.resets = w.resets(k, from); len(s.resets) < fewestResets {
+	if len(s.resets) < fewestResets {
 		return s, false
 	}
 	// One floor for all: keys with the same mails must tie, so that preference decides between them.
@@ -245,14 +249,25 @@ func (w Watch) count(k Key, from, to time.Time) Count {
 	return c
 }
 
-func (w Watch) resets(k Key, from time.Time) map[ledger.ResetID]bool {
-	out := map[ledger.ResetID]bool{}
+// alike are the resets that fail of the most frequent cause, or of one that may come from the same; others counts those with a reason of their own.
+func (w Watch) alike(k Key, from time.Time) (resets map[ledger.ResetID]bool, others int) {
+	ours := func(f Failing) bool { return f.has(k) && !f.At.Before(from) }
+	cause, _ := w.mostly(ours)
+	resets = map[ledger.ResetID]bool{}
+	own := map[ledger.ResetID]bool{}
 	for _, f := range w.Failing {
-		if f.has(k) && !f.At.Before(from) {
-			out[f.Reset] = true
+		if ours(f) && !apart(f.Cause, cause) {
+			resets[f.Reset] = true
+		} else if ours(f) {
+			own[f.Reset] = true
 		}
 	}
-	return out
+	for r := range own {
+		if !resets[r] {
+			others++
+		}
+	}
+	return resets, others
 }
 
 // preference decides between keys that explain the same: what a cause is usually about.

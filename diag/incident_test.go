@@ -144,6 +144,37 @@ func TestEverythingFails(t *testing.T) {
 	}
 }
 
+// In a small installation many mails fail for reasons of their own, while a trouble begins: it holds those that share its cause, and all its
+// resets lie behind its beginning, though some passed in between.
+func TestTroubleLeavesOutReasonsOfTheirOwn(t *testing.T) {
+	tr := newTraffic()
+	for i := range 30 {
+		cause := ""
+		switch {
+		case i%3 == 0:
+			cause = []string{"recipient.mailbox_full", "recipient.unknown_mailbox", "recipient.restricted"}[i/3%3]
+		case i%5 == 0:
+			cause = "sender.dmarc_rejected"
+		}
+		tr.mail(noon.Add(time.Duration(i)*time.Second), marks(fmt.Sprintf("p%d.example", i), "shop.example"), cause, "")
+	}
+	if got := Detect(tr.watch(noon.Add(time.Minute), nil)); len(got) > 0 {
+		t.Errorf("people with troubles of their own are taken for one: %+v", got)
+	}
+	for i := range 12 {
+		tr.mail(noon.Add(6*time.Minute), marks("p.example", "shop.example"), "", "")
+		tr.mail(noon.Add(12*time.Minute+time.Duration(i)*time.Second), marks(fmt.Sprintf("p%d.example", i), "shop.example"), "sender.dmarc_rejected", "550 5.7.26")
+	}
+	tb := only(t, tr.watch(noon.Add(14*time.Minute), nil))
+	if tb.Key() != (Key{OfSender, "shop.example"}) || tb.Cause != "sender.dmarc_rejected" || tb.Size < fewestResets {
+		t.Errorf("%+v", tb)
+	}
+	own := Failing{At: noon.Add(12 * time.Minute), Marks: marks("p1.example", "shop.example"), Cause: "recipient.mailbox_full"}
+	if tb.Holds(own) {
+		t.Error("a full mailbox is told to be part of it")
+	}
+}
+
 // A few failures are no incident, nor many mails of one person, nor a rate that is usual here.
 func TestNoAlarm(t *testing.T) {
 	three := newTraffic()

@@ -33,7 +33,19 @@ func (t Trouble) Key() Key { return Key{t.Kind, t.Name} }
 
 // Holds tells whether a failing mail is one of this trouble's.
 func (t Trouble) Holds(f Failing) bool {
-	return f.has(t.Key()) && !f.At.Before(t.Since.Add(-slack)) && (t.Until.IsZero() || !f.At.After(t.Until.Add(slack)))
+	return f.has(t.Key()) && !apart(f.Cause, t.Cause) && !f.At.Before(t.Since.Add(-slack)) && (t.Until.IsZero() || !f.At.After(t.Until.Add(slack)))
+}
+
+// apart tells a mail that fails for another reason than a trouble's: a mailbox that is full or unknown is one person's, unless the trouble is that
+// a provider says so of many. cause "" = not known yet.
+func apart(own, cause string) bool {
+	return cause != "" && own != cause && (theirAlone(own) || theirAlone(cause))
+}
+
+// theirAlone tells a cause that lies with one recipient.
+func theirAlone(cause string) bool {
+	row, ok := CauseOf(cause)
+	return ok && strings.HasPrefix(cause, "recipient.") && row.Blame == "recipient" && cause != "recipient.refused_other"
 }
 
 // begun makes a trouble of a suspect. Its beginning is the first slice of an unbroken row with at least half the rate of now.
@@ -55,12 +67,30 @@ func (w Watch) begun(s suspect) Trouble {
 		}
 	}
 	for _, f := range w.Failing {
-		if d := f.At.Sub(since); f.has(s.key) && d >= 0 && d < Slice {
+		if d := f.At.Sub(since); s.resets[f.Reset] && d >= 0 && d < Slice {
 			since = f.At
 			break
 		}
 	}
+	since = w.reaching(s, since)
 	return w.described(Trouble{Kind: s.key.Kind, Name: s.key.Name, Since: since, Usual: s.usual})
+}
+
+// reaching moves a beginning back until as many resets lie behind it as make a trouble: a moment without failures in between does not end it.
+func (w Watch) reaching(s suspect, since time.Time) time.Time {
+	seen := map[ledger.ResetID]bool{}
+	for _, f := range slices.Backward(w.Failing) {
+		if f.At.Before(s.from) || f.At.Before(since) && len(seen) >= fewestResets {
+			break
+		}
+		if s.resets[f.Reset] {
+			seen[f.Reset] = true
+			if f.At.Before(since) {
+				since = f.At
+			}
+		}
+	}
+	return since
 }
 
 // follow brings a trouble up to date, and ends it when mails pass again.
@@ -80,6 +110,9 @@ func (w Watch) follow(t Trouble) Trouble {
 }
 
 func (w Watch) described(t Trouble) Trouble {
+	if t.Cause == "" {
+		t.Cause, _ = w.mostly(t.Holds)
+	}
 	ours := map[ledger.ResetID]bool{}
 	others := map[Key]int{}
 	for _, f := range w.Failing {

@@ -55,6 +55,7 @@ type parts struct {
 	deny                      []netip.Prefix         // no ask from these networks is served
 	caps                      map[string]store.Limit // mails by route; absent = no limit
 	wakes                     time.Duration          // 0 = the desk's own
+	lookout                   time.Duration          // how often incidents are looked for; 0 = the worker's own
 
 	apiKeys []api.Key
 	proxies []netip.Prefix    // reverse proxies that are believed
@@ -317,6 +318,6 @@ func (d *daemon) newWorker() *worker.Worker {
 		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
 		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
 		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL, Domains: d.outside.Domains, DNS: d.outside.DNS,
-		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps, Replies: d.replies,
+		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps, Replies: d.replies, Watch: d.lookout,
 	}
 }

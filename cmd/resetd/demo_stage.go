@@ -66,7 +66,7 @@ func newStage(ctx context.Context, url string, l net.Listener, log zerolog.Logge
 	if _, err = p.store.SyncClock(ctx); err != nil {
 		return s, err
 	}
-	p.apiListen = l
+	p.apiListen, p.lookout = l, 2*time.Second
 	if p.bounceListen, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return s, err
 	}

@@ -16,7 +16,7 @@ import (
 func incidentsCmd() *cobra.Command {
 	var d *door
 	cmd := ours(&cobra.Command{
-		Use: "incidents", Short: "troubles that are not one user's alone: list, resend to those who still wait", Args: cobra.NoArgs,
+		Use: "incidents", Short: "troubles that are not one user's alone: list, show, resend to those who still wait", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := d.client(cmd)
 			if err != nil {
@@ -40,7 +40,7 @@ func incidentsCmd() *cobra.Command {
 		},
 	})
 	d = clientFlags(cmd)
-	cmd.AddCommand(d.resendAllCmd())
+	cmd.AddCommand(d.incidentCmd(), d.resendAllCmd())
 	return cmd
 }
 
@@ -53,6 +53,38 @@ func (p *printer) printTrouble(t diag.Trouble) {
 	if !t.Until.IsZero() {
 		p.text("  ", "It is over. Send again to those who still wait: resetd incidents resend "+t.ID+" -reason …")
 	}
+}
+
+func (d *door) incidentCmd() *cobra.Command {
+	return ours(&cobra.Command{
+		Use: "show INCIDENT", Short: "one of them, and who waits because of it", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := d.client(cmd)
+			if err != nil {
+				return err
+			}
+			v, err := c.Incident(cmd.Context(), args[0])
+			if err != nil {
+				return d.failed(err)
+			}
+			if d.json {
+				return printJSON(cmd, v)
+			}
+			p := printerFor(cmd)
+			p.printTrouble(v.Trouble)
+			p.heading(fmt.Sprintf("%d still wait", len(v.Waiting)+v.Remaining))
+			for _, w := range v.Waiting {
+				p.item("  - ", fmt.Sprintf("%s  %s  %s, asked %s", w.Reset, w.Realm, w.State, words.Time(w.Asked)))
+			}
+			if v.Remaining > 0 {
+				p.text("  ", fmt.Sprintf("and %d more", v.Remaining))
+			}
+			for _, why := range slices.Sorted(maps.Keys(v.Others)) {
+				p.text("  ", fmt.Sprintf("%s: %d", words.WaitsNoMore(why), v.Others[why]))
+			}
+			return nil
+		},
+	})
 }
 
 func (d *door) resendAllCmd() *cobra.Command {
@@ -80,7 +112,7 @@ func (d *door) resendAllCmd() *cobra.Command {
 				p.text("", "The last of them leaves at "+words.Time(out.Until)+".")
 			}
 			for _, why := range slices.Sorted(maps.Keys(out.Skipped)) {
-				p.text("  ", fmt.Sprintf("left out, %s: %d", why, out.Skipped[why]))
+				p.text("  ", fmt.Sprintf("left out, %s: %d", words.WaitsNoMore(why), out.Skipped[why]))
 			}
 			if out.Remaining > 0 {
 				p.text("", fmt.Sprintf("%d were not looked at yet: run this again.", out.Remaining))

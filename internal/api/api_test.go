@@ -130,6 +130,7 @@ func TestRoles(t *testing.T) {
 		{"POST", "/v1/queue/pause", "ops admin"},
 		{"POST", "/v1/queue/resume", "ops admin"},
 		{"GET", "/v1/incidents", "ops admin"},
+		{"GET", "/v1/incidents/inc_1", "ops admin"},
 		{"POST", "/v1/resets/x/packet", "support admin"},
 		{"POST", "/v1/incidents/inc_1/resend", "ops admin"},
 		{"GET", "/v1/tray", "ops admin"},

@@ -70,6 +70,13 @@ func (c *Client) Incidents(ctx context.Context) ([]diag.Trouble, error) {
 	return out.Items, err
 }
 
+// Incident shows one, and who waits because of it.
+func (c *Client) Incident(ctx context.Context, incident string) (desk.IncidentView, error) {
+	var out desk.IncidentView
+	err := c.do(ctx, http.MethodGet, "/v1/incidents/"+url.PathEscape(incident), nil, &out)
+	return out, err
+}
+
 // ResendAll sends another mail to those who still wait because of an incident.
 func (c *Client) ResendAll(ctx context.Context, incident string, w ResendBody) (desk.AllAgain, error) {
 	var out desk.AllAgain

@@ -18,6 +18,10 @@ func incidentRoutes() []endpoint {
 			items, err := c.Desk.Incidents(c.ctx, c.actor)
 			return http.StatusOK, listOf[diag.Trouble](items, ""), err
 		}),
+		get("GET /v1/incidents/{id}", desk.DoIncidents, func(c *call) (int, any, error) {
+			out, err := c.Desk.Incident(c.ctx, c.actor, c.r.PathValue("id"))
+			return http.StatusOK, out, err
+		}),
 		post("POST /v1/incidents/{id}/resend", desk.DoBulkResend, once, func(c *call, in ResendBody) (int, any, error) {
 			out, err := c.Desk.ResendAll(c.ctx, c.actor, c.seed, c.r.PathValue("id"), desk.Again{Reason: in.Reason, Route: in.Route, Force: in.Force})
 			return http.StatusAccepted, out, err

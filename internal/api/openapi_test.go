@@ -115,7 +115,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	id := string(w.ask())
 	tok := w.send(refusedMailbox)
 	w.suppress("zoe@shop.example")
-	aside := w.layAside(id)
+	aside, trouble := w.layAside(id), w.incident(id)
 	token := fmt.Sprintf(`{"token":%q,"realm":"shop"}`, tok)
 	for _, c := range []struct {
 		role         desk.Role
@@ -169,6 +169,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{desk.Ops, "POST", "/v1/probes", `{"address":"jo@shop.example"}`, 503},
 		{desk.Ops, "POST", "/v1/probes", `{"address":"jo"}`, 400},
 		{desk.Ops, "GET", "/v1/incidents", "", 200},
+		{desk.Ops, "GET", "/v1/incidents/" + strangeIncident, "", 404},
+		{desk.Ops, "GET", "/v1/incidents/" + trouble, "", 200},
 		{desk.Ops, "POST", "/v1/incidents/inc_1/resend", `{}`, 400},
 		{desk.Ops, "POST", "/v1/incidents/" + strangeIncident + "/resend", `{"reason":"it is over"}`, 404},
 		{desk.Support, "POST", "/v1/resets/" + id + "/packet", "", 409},

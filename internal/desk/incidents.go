@@ -2,7 +2,7 @@ package desk
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"sync"
 	"time"
 
@@ -46,7 +46,7 @@ func (d *Desk) ResendAll(ctx context.Context, a Actor, seed ledger.Seed, id stri
 	if w.Route != "" && !d.hasRoute(w.Route) {
 		return out, d.denyFirst(a, DoBulkResend, &Bad{Code: "bad_request", Detail: "`route` is no configured route. `GET /v1/queue` lists them."})
 	}
-	if !strings.HasPrefix(id, "inc_") || len(id) != 32 {
+	if !isIncidentID(id) {
 		return out, d.denyFirst(a, DoBulkResend, ledger.ErrBadID)
 	}
 	if err := d.Authorise(ctx, a, DoBulkResend, id, w.Reason, w.Force); err != nil {
@@ -137,28 +137,11 @@ func (d *Desk) resendEach(ctx context.Context, a Actor, seed ledger.Seed, id str
 
 // resendOf sends one again, or says why not. The ids follow from the seed: the same call again does nothing twice.
 func (d *Desk) resendOf(ctx context.Context, a Actor, seed ledger.Seed, incident string, w Again, id ledger.ResetID, delay time.Duration) (skip string, err error) {
-	at, r, err := d.find(ctx, a, id)
-	if err != nil {
-		if err == store.ErrNotFound {
-			return "unknown", nil
-		}
-		return "", err
+	at, r, skip, err := d.stillWaits(ctx, a, incident, id)
+	if err != nil || skip != "" {
+		return skip, err
 	}
 	m := r.Newest()
-	switch {
-	case r.State == ledger.Used:
-		return "used", nil
-	case m == nil:
-		return "unknown", nil
-	case m.Resend != nil && m.Resend.Resend != nil && m.Resend.Resend.Incident == incident:
-		return "resent", nil
-	case m.State == ledger.Waiting && m.InFlight, m.State == ledger.Sent, m.State == ledger.Unsure:
-		return "sent", nil
-	case m.State == ledger.IsRefused:
-		return "refused", nil
-	case m.State == ledger.Withdrawn:
-		return "cancelled", nil
-	}
 	if !d.eligible(ctx, at, r) {
 		return "ineligible", nil
 	}
@@ -168,6 +151,32 @@ func (d *Desk) resendOf(ctx context.Context, a Actor, seed ledger.Seed, incident
 		Message: ledger.NewMessageID(at.Ledger.Partition(), own.Derive("resend")), By: a.Name, Role: string(a.Role), Reason: w.Reason,
 		Resend: &ledger.Resend{From: m.ID, Route: w.Route, Forced: w.Force, Gen: d.repeatable(ctx, at, r), Incident: incident}}
 	return "", d.Store.ResendLater(ctx, at, delay, f, withdrawals(r, now, a, "replaced by a resend of all mails of an incident"))
+}
+
+// stillWaits finds a reset, and says why it waits no more for a mail because of an incident; "" = it does.
+func (d *Desk) stillWaits(ctx context.Context, a Actor, incident string, id ledger.ResetID) (at store.Place, r *ledger.Reset, skip string, err error) {
+	if at, r, err = d.find(ctx, a, id); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return at, nil, "unknown", nil
+		}
+		return at, nil, "", err
+	}
+	m := r.Newest()
+	switch {
+	case r.State == ledger.Used:
+		skip = "used"
+	case m == nil:
+		skip = "unknown"
+	case m.Resend != nil && m.Resend.Resend != nil && m.Resend.Resend.Incident == incident:
+		skip = "resent"
+	case m.State == ledger.Waiting && m.InFlight, m.State == ledger.Sent, m.State == ledger.Unsure:
+		skip = "sent"
+	case m.State == ledger.IsRefused:
+		skip = "refused"
+	case m.State == ledger.Withdrawn:
+		skip = "cancelled"
+	}
+	return at, r, skip, nil
 }
 
 // eligible asks the directory whether the account may still have a mail. One that does not answer is asked again by the worker.

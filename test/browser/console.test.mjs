@@ -143,18 +143,67 @@ test('evil words of a mail host are only words', async () => {
   assert.equal(await page.locator('main img').count(), 0)
 })
 
-test('the console fits a small screen', async () => {
-  const page = await open('support', { viewport: { width: 360, height: 740 } })
-  await find(page, who('sender.dmarc_rejected').login)
-  const wide = await browser.newContext({ viewport: { width: 360, height: 740 }, bypassCSP: true })
-  const p = await wide.newPage()
+// fits loads a page's HTML into a small screen and measures it.
+async function fits(page, what) {
+  const small = await browser.newContext({ viewport: { width: 360, height: 740 }, bypassCSP: true })
+  const p = await small.newPage()
   await p.goto(world.url + '/')
   await p.setContent(await page.content())
   const style = await page.locator('link[rel=stylesheet]').first().getAttribute('href')
   await p.addStyleTag({ url: new URL(style, world.url).href })
   const over = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-  assert.ok(over <= 0, `the page is ${over} px wider than the screen`)
-  await wide.close()
+  assert.ok(over <= 0, `${what} is ${over} px wider than the screen`)
+  await small.close()
+}
+
+test('every page fits a small screen, and is accessible', async () => {
+  const page = await open('admin')
+  for (const cause of ['sender.dmarc_rejected', 'account.sso', 'request.near_match']) {
+    await page.goto(world.url + '/')
+    await find(page, who(cause).login)
+    await fits(page, cause)
+    await accessible(page, cause)
+  }
+  await page.getByRole('link', { name: 'Every dialogue' }).first().click()
+  await fits(page, 'a reset')
+  await accessible(page, 'a reset')
+  for (const name of ['queue', 'incidents', 'stops', 'explain', 'domains', 'probe', 'tray', 'audit']) {
+    await page.goto(world.url + '/console/' + name)
+    await fits(page, name)
+    await accessible(page, name)
+  }
+})
+
+test('an incident: a case leads to it, ops see who waits and are kept from sending too early', async () => {
+  const page = await open('admin')
+  for (let i = 0; ; i++) { // the worker looks for incidents by a clock of its own
+    await page.goto(world.url + '/console/incidents')
+    if (await page.locator('article h3 a').count()) break
+    assert.ok(i < 300, 'no incident is found')
+    await new Promise((ok) => setTimeout(ok, 100))
+  }
+  await page.goto(world.url + '/')
+  await find(page, who('sender.blocklisted').login)
+  await accessible(page, 'a case under an incident')
+  await page.getByRole('link', { name: 'Open the incident' }).click()
+  const text = await page.locator('main').innerText()
+  for (const words of [/Goes on/, /bigmail\.example/, /sender\.blocklisted/, /7 of 7 mails/, /Who still waits: 7/]) assert.match(text, words)
+  await fits(page, 'an incident')
+  await accessible(page, 'an incident')
+  await page.getByLabel(/what was mended/i).fill('the list let us go')
+  await page.getByRole('button', { name: 'Send again to 7' }).click()
+  assert.match(await page.locator('main').innerText(), /Nothing was sent: the incident goes on/)
+  await page.getByLabel(/although it goes on/i).check()
+  await page.getByRole('button', { name: 'Send again to 7' }).click()
+  const after = await page.locator('main').innerText()
+  assert.match(after, /7 mails are booked/)
+  assert.match(after, /Who still waits: 0/)
+  await accessible(page, 'an incident after a resend')
+
+  const ops = await open('ops')
+  await ops.getByRole('link', { name: 'Incidents' }).click()
+  await ops.locator('article h3 a').first().click()
+  assert.equal(await ops.locator('a[href^="/console/resets"]').count(), 0, 'ops are led where they may not go')
 })
 
 test('a dead link says so in words', async () => {

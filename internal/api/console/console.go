@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/resetd/resetd/internal/api/words"
@@ -39,10 +40,11 @@ func New(o Options) *Console {
 	c := &Console{Options: o, sessions: newSessions(), tries: newTries(), pages: map[string]*template.Template{}}
 	base := template.Must(template.New("").Funcs(template.FuncMap{
 		"headline": words.Headline, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
+		"shares": words.Shares, "means": words.Means, "percent": func(rate float64) string { return strconv.FormatFloat(100*rate, 'f', 0, 64) },
 		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps, "grade": gradeOf,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
-	for _, name := range []string{"signin", "find", "reset", "queue", "stops", "audit", "explain", "tray", "domains", "probe", "fault"} {
+	for _, name := range []string{"signin", "find", "reset", "queue", "incidents", "incident", "stops", "audit", "explain", "tray", "domains", "probe", "fault"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(files, "pages/"+name+".html"))
 	}
 	return c
@@ -74,6 +76,9 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /console/queue", c.get(c.queue))
 	mux.HandleFunc("POST /console/queue/pause", c.post(c.pause))
 	mux.HandleFunc("POST /console/queue/resume", c.post(c.resume))
+	mux.HandleFunc("GET /console/incidents", c.get(c.incidents))
+	mux.HandleFunc("GET /console/incidents/{id}", c.get(c.incident))
+	mux.HandleFunc("POST /console/incidents/{id}/resend", c.post(c.resendAll))
 	mux.HandleFunc("GET /console/stops", c.get(c.stops))
 	mux.HandleFunc("POST /console/stops/lookup", c.post(c.lookup))
 	mux.HandleFunc("POST /console/stops/release", c.post(c.release))
@@ -161,6 +166,7 @@ func tabsOf(a desk.Actor) []tab {
 	}{
 		{tab{"find", "Find a person", "/"}, desk.DoWhy},
 		{tab{"queue", "Queue", "/console/queue"}, desk.DoQueue},
+		{tab{"incidents", "Incidents", "/console/incidents"}, desk.DoIncidents},
 		{tab{"stops", "Stop list", "/console/stops"}, desk.DoSuppression},
 		{tab{"explain", "Explain", "/console/explain"}, desk.DoExplain},
 		{tab{"domains", "Domains", "/console/domains"}, desk.DoDomains},

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/resetd/resetd/diag"
@@ -19,6 +20,7 @@ type findBody struct {
 	Problem            string // why the search could not be made
 	Cases              []caseView
 	MayAsk, MayCancel  bool
+	MayIncidents       bool // incidents may be opened
 }
 
 // caseView is a case with what can be done about it.
@@ -28,6 +30,11 @@ type caseView struct {
 	Refused *desk.ResendRefused
 	Reason  string // as given to the resend that was refused
 	Route   string
+}
+
+// Offered says whether a host was offered the mail, so that the recipient's IT can find something.
+func (c caseView) Offered() bool {
+	return slices.ContainsFunc(c.Timeline, func(e diag.Entry) bool { return e.Fact == ledger.Attempted })
 }
 
 // OpenTimeline says whether the story is short enough to be told at once.
@@ -48,6 +55,7 @@ func (c *Console) findPage(v *visit, status int, b findBody) {
 func (c *Console) noticed(v *visit, status int, b findBody, n *notice) {
 	b.Realms = c.realmsOf(v.by)
 	b.MayAsk, b.MayCancel = v.by.May(desk.DoRequest), v.by.May(desk.DoCancel)
+	b.MayIncidents = v.by.May(desk.DoIncidents)
 	for _, r := range c.Desk.Routes {
 		b.Routes = append(b.Routes, r.Name)
 	}

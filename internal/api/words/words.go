@@ -106,6 +106,46 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2 Jan 2006, 15:04:05") + " UTC"
 }
 
+// Shares says what the mails of an incident have in common.
+func Shares(k diag.Key) string {
+	switch k.Kind {
+	case diag.OfProvider:
+		return "the recipients' mail provider: " + k.Name
+	case diag.OfSender:
+		return "our sender domain: " + k.Name
+	case diag.OfRoute:
+		return "our route: " + k.Name
+	case diag.OfRealm:
+		return "the realm: " + k.Name
+	}
+	return "the reason only: " + k.Name
+}
+
+// Means is the catalogue's sentence for a cause, of no mail in particular; "" = the catalogue has no such cause.
+func Means(cause string) string {
+	m, _ := diag.MeaningOf(cause, diag.Heard{})
+	return m.Says
+}
+
+// WaitsNoMore says why a reset is left out when the mails of an incident are sent again.
+func WaitsNoMore(why string) string {
+	switch why {
+	case "used":
+		return "used a link since"
+	case "sent":
+		return "a host has taken a newer mail"
+	case "refused":
+		return "refused by us: no mail can help"
+	case "cancelled":
+		return "taken back by a person"
+	case "resent":
+		return "sent again because of this incident already"
+	case "ineligible":
+		return "the account may have no mail now"
+	}
+	return "no longer on record here"
+}
+
 // Tray says why a returned mail lies in the tray.
 func Tray(why string) string {
 	switch why {
