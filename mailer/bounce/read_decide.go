@@ -73,7 +73,7 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 	if w.complaintWords(m, h, n, level) {
 		return true
 	}
-	if !h.daemon && h.failed == "" && w.autoReply(m, h, n, level) {
+	if !h.daemon && h.failed == "" && !h.refuses(n) && w.autoReply(m, h, n, level) {
 		return true
 	}
 	if (h.daemon || h.null || h.report) && !h.personal && w.embeddedStatus(m, h, n, level) {

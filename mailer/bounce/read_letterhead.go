@@ -93,6 +93,13 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 	return subject && words && (attached && (strong || !list) || !list && strong && (best == rankListed || best == rankLabel && isRobot(h.from)))
 }
 
+// refuses reports whether a mail that wants no answer says by its subject and its words that ours failed, and nothing of an absence in its
+// subject: who writes "has left the company" below "Undeliverable mail" refuses the mail.
+func (h letterhead) refuses(n *notice) bool {
+	return h.null && h.subTags&tagSubject != 0 && h.subTags&(tagVacation|tagAuto|tagChallenge) == 0 && n.tags&tagFailed != 0 &&
+		(h.autoSubmitted == "" || h.autoSubmitted == "no")
+}
+
 // isRobot recognises addresses that nobody reads.
 func isRobot(from string) bool {
 	a := addressIn(from)
