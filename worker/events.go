@@ -100,11 +100,14 @@ func (w *Worker) event(ctx context.Context, source string, e hook.Event) (bool, 
 	if err != nil {
 		return false, err
 	}
-	if became == store.HadEnough {
+	switch became {
+	case store.HadEnough:
 		w.count(ctx, "events:"+source+":too_many")
-		return true, nil
+	case store.KnewIt: // another worker wrote it in between
+		w.count(ctx, "events:"+source+":again")
+	default:
+		w.count(ctx, "events:"+source+":"+string(e.Kind))
 	}
-	w.count(ctx, "events:"+source+":"+string(e.Kind))
 	return true, nil
 }
 

@@ -70,8 +70,14 @@ type process struct {
 // launch starts the binary; it is killed when the test ends.
 func launch(t testing.TB, args ...string) *process {
 	t.Helper()
+	return launchIn(t, nil, args...)
+}
+
+// launchIn is launch with more in the environment.
+func launchIn(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary(t), args...), done: make(chan struct{}), changed: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "RESETD_URL=", "RESETD_KEY=")
+	p.cmd.Env = append(append(os.Environ(), "RESETD_URL=", "RESETD_KEY="), env...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -186,7 +186,7 @@ func (d *daemon) run(ctx context.Context) error {
 
 func (d *daemon) apiOptions(metrics bool) api.Options {
 	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, TrustProxy: d.proxies, Log: d.log, Ready: d.isReady,
-		Hooks: d.hooked, KeepEvents: d.events.keep}
+		Hooks: d.hooked, KeepEvents: d.events.keep, RefusedEvents: d.events.refused}
 	if metrics {
 		o.Metrics = metricsHandler(d.store, d.receiver, d.log)
 	}

@@ -60,11 +60,12 @@ func (e *events) keep(ctx context.Context, provider, name string, b hook.Batch) 
 	for _, note := range b.Notes {
 		e.log.Info().Str("part", "hooks").Str("provider", provider).Int("ignored", b.Ignored).Msg(note)
 	}
+	if b.Ignored > 0 {
+		e.count(ctx, provider, "ignored", b.Ignored)
+	}
 	telling, silent := b.Telling()
 	for kind, n := range silent {
-		if err := e.store.Add(ctx, "events:"+provider+":"+string(kind), int64(n)); err != nil {
-			return err
-		}
+		e.count(ctx, provider, string(kind), n)
 	}
 	return e.keepUnit(ctx, name, hook.Unit{Source: provider, Events: telling})
 }
@@ -80,6 +81,9 @@ func (e *events) keepUnit(ctx context.Context, name string, u hook.Unit) error {
 	}
 	id := store.UnitID(u.Source, name)
 	ring, isNew, err := e.store.KeepUnit(ctx, id, e.sealer.Seal(raw, string(id)))
+	if err == nil && !isNew {
+		e.count(ctx, u.Source, "again", len(u.Events))
+	}
 	if err != nil || !isNew {
 		return err
 	}
@@ -87,6 +91,20 @@ func (e *events) keepUnit(ctx context.Context, name string, u hook.Unit) error {
 		e.log.Debug().Err(err).Msg("not rung; the reconciler will")
 	}
 	return nil
+}
+
+// count counts events of a source by what became of them; see descProvider. That it fails is no error: it is statistics.
+func (e *events) count(ctx context.Context, source, outcome string, n int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := e.store.Add(ctx, "events:"+source+":"+outcome, int64(n)); err != nil {
+		e.log.Debug().Err(err).Msg("not counted")
+	}
+}
+
+// refused counts a request of a provider that was not taken, by the code of the problem that it was told.
+func (e *events) refused(ctx context.Context, provider, why string) {
+	e.count(ctx, provider, "refused_"+why, 1)
 }
 
 // beat says that a provider's events can reach us. That it sends any is another matter: silence looks the same.

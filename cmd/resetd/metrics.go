@@ -42,12 +42,13 @@ var (
 	descFailed   = desc("failed_total", "Messages that could not be built, by reason.", "reason")
 	descReturned = desc("returned_total", "Facts read from returned mail, by kind.", "fact")
 	descReceived = desc("receiver_total", "What the receiver of this process saw: sessions, mails kept, attempts to relay, forged return paths and the like.", "what")
+	descProvider = desc("provider_events_total", "What became of the events of providers and mail logs: taken, by kind (delivered, bounced …); again, told before; unmatched, of no mail of ours; ignored, saying nothing to us; refused_WHY, requests that were not taken.", "provider", "outcome")
 	descOther    = desc("events_total", "Other things that happened: expired, postponed, suppressed.", "event")
 )
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descReceived, descOther} {
+	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descReceived, descProvider, descOther} {
 		ch <- d
 	}
 }
@@ -119,6 +120,10 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 	}
 	for name, n := range counters {
 		kind, label, ok := strings.Cut(name, ":")
+		if provider, outcome, two := strings.Cut(label, ":"); kind == "events" && two {
+			ch <- prometheus.MustNewConstMetric(descProvider, prometheus.CounterValue, float64(n), provider, outcome)
+			continue
+		}
 		d := map[string]*prometheus.Desc{"attempts": descAttempts, "refused": descRefused, "failed": descFailed, "returns": descReturned}[kind]
 		if !ok || d == nil {
 			d, label = descOther, name

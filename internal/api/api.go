@@ -30,6 +30,8 @@ type Options struct {
 	Hooks map[string]Hook
 	// KeepEvents stores what a provider says before it is answered. name makes the batch this one: the same name again changes nothing.
 	KeepEvents func(ctx context.Context, provider, name string, b hook.Batch) error
+	// RefusedEvents hears of each request of a configured provider that was not taken; why is the code of the problem. nil = nobody does.
+	RefusedEvents func(ctx context.Context, provider, why string)
 }
 
 // server holds what all requests share; nothing in it changes after New.

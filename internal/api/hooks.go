@@ -31,7 +31,11 @@ func hookRoutes() []endpoint {
 		return func(w http.ResponseWriter, r *http.Request) {
 			took, err := s.hook(r)
 			if err != nil {
-				s.fail(w, r, hookProblem(err))
+				err = hookProblem(err)
+				if provider := r.PathValue("provider"); s.RefusedEvents != nil && s.Hooks[provider] != nil {
+					s.RefusedEvents(r.Context(), provider, problemOf(err).Code)
+				}
+				s.fail(w, r, err)
 				return
 			}
 			s.answer(w, r, http.StatusOK, took)

@@ -50,6 +50,8 @@ func TestHookAnswers(t *testing.T) {
 			w := newWorld(t)
 			w.opts.Hooks = map[string]Hook{"ses": c.hook}
 			w.opts.KeepEvents = func(context.Context, string, string, hook.Batch) error { return c.keep }
+			refused := ""
+			w.opts.RefusedEvents = func(_ context.Context, provider, why string) { refused = provider + " " + why }
 			w.serve()
 			if c.path == "" {
 				c.path = "/v1/hooks/ses"
@@ -60,6 +62,13 @@ func TestHookAnswers(t *testing.T) {
 			r := w.try("POST", c.path, "", c.body)
 			if r.status != c.status || !strings.Contains(r.body, c.says) {
 				t.Errorf("%d %s", r.status, r.body)
+			}
+			want := ""
+			if c.status != 200 && c.status != 404 {
+				want = "ses " + c.says
+			}
+			if refused != want {
+				t.Errorf("refused: %q, want %q", refused, want)
 			}
 			if r.status == 503 && r.header.Get("Retry-After") == "" {
 				t.Error("no Retry-After")
