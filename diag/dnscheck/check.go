@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -105,6 +106,10 @@ func Check(ctx context.Context, q Question, d Deps) Report {
 // done, brings them into the report.
 func (r *Report) checkSender(ctx context.Context, parts *sync.WaitGroup, s *session, q Question, d Deps) (collect func()) {
 	parts.Go(func() { r.SPFRecord = CostSPF(ctx, s, r.EnvelopeDomain) })
+	parts.Go(func() {
+		// An address of documentation (RFC 5737), which no record lists: all terms are evaluated.
+		r.SPFAtWorst = CheckSPF(ctx, s, SPFQuestion{IP: netip.AddrFrom4([4]byte{192, 0, 2, 254}), MailFrom: r.EnvelopeDomain, HELO: q.HELO, Now: r.At})
+	})
 	views := make([][]SPFView, len(q.IPs))
 	r.PTR = make([]PTR, len(q.IPs))
 	for i, ip := range q.IPs {
@@ -122,7 +127,7 @@ func (r *Report) checkSender(ctx context.Context, parts *sync.WaitGroup, s *sess
 	}
 	parts.Go(func() {
 		var signers []string
-		if len(q.Selectors) > 0 {
+		if slices.ContainsFunc(q.Selectors, func(s Selector) bool { return s.Use != KeyPending }) {
 			signers = []string{r.Domain}
 		}
 		r.DMARC = CheckDMARC(ctx, s, DMARCQuestion{Author: r.Domain, Envelope: r.EnvelopeDomain, Signers: signers})

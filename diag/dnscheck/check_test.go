@@ -3,7 +3,10 @@ package dnscheck
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
+	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"reflect"
@@ -29,7 +32,7 @@ func goodSender(t testing.TB) sender {
 	return sender{
 		q: Question{
 			Domain: "Sender.example", EnvelopeDomain: "bounce.sender.example", HELO: "mail.sender.example",
-			Selectors:   []Selector{{"r1", &rsaKey.PublicKey}, {"e1", edKey}},
+			Selectors:   []Selector{{Name: "r1", Public: &rsaKey.PublicKey}, {Name: "e1", Public: edKey}},
 			IPs:         []netip.Addr{netip.MustParseAddr("9.9.9.1"), netip.MustParseAddr("2a00:1::1")},
 			ReturnAddrs: []netip.Addr{netip.MustParseAddr("9.9.9.1")},
 		},
@@ -114,6 +117,7 @@ func TestCheckFindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := goodSender(t)
+	shortKey := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(12345), 767, 1), E: 65537} // Go makes none of this length
 	otherKey := b64key(t, testRSA(t, 2048).Public())
 	const spf, dmarc, r1 = "bounce.sender.example. TXT", "_dmarc.sender.example. TXT", "r1._domainkey"
 	tests := []struct {
@@ -130,7 +134,13 @@ func TestCheckFindings(t *testing.T) {
 		{"SPF without our address", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:192.0.2.1 -all"`), "spf.fail", Error, "sender.spf_fail", true},
 		{"SPF softfail", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ~all"`), "spf.fail", Error, "sender.spf_fail", true},
 		{"SPF neutral", good.without(spf).with(`bounce.sender.example. TXT "v=spf1"`), "spf.fail", Error, "sender.spf_fail", true},
-		{"twelve look-ups", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:9.9.9.1 ip6:2a00:1::1 a mx a:1.x.example a:2.x.example a:3.x.example a:4.x.example a:5.x.example a:6.x.example a:7.x.example a:8.x.example a:9.x.example a:10.x.example -all"`), "spf.too_many_lookups", Error, "sender.spf_permerror", false},
+		{"twelve look-ups", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:9.9.9.1 ip6:2a00:1::1 a mx a:1.x.example a:2.x.example a:3.x.example a:4.x.example a:5.x.example a:6.x.example a:7.x.example a:8.x.example a:9.x.example a:10.x.example -all"`), "spf.too_many_lookups", Warning, "", false},
+		{"twelve look-ups before our addresses", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 a:1.x.example a:2.x.example a:3.x.example a:4.x.example a:5.x.example a:6.x.example a:7.x.example a:8.x.example a:9.x.example a:10.x.example a:11.x.example ip4:9.9.9.1 ip6:2a00:1::1 -all"` + elevenHosts), "spf.too_many_lookups", Error, "sender.spf_permerror", false},
+		{"the same, by address", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 a:1.x.example a:2.x.example a:3.x.example a:4.x.example a:5.x.example a:6.x.example a:7.x.example a:8.x.example a:9.x.example a:10.x.example a:11.x.example ip4:9.9.9.1 ip6:2a00:1::1 -all"` + elevenHosts), "spf.permerror", Error, "sender.spf_permerror", true},
+		{"SPF that includes itself", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 include:bounce.sender.example -all"`), "spf.permerror", Error, "sender.spf_permerror", true},
+		{"SPF that includes nothing", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 include:gone.example -all"`), "spf.permerror", Error, "sender.spf_permerror", true},
+		{"a void look-up", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 a:gone.example ip4:9.9.9.1 ip6:2a00:1::1 -all"`), "spf.void", Warning, "", true},
+		{"three void look-ups", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 a:g1.example a:g2.example a:g3.example ip4:9.9.9.1 ip6:2a00:1::1 -all"`), "spf.permerror", Error, "sender.spf_permerror", true},
 		{"nine look-ups", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:9.9.9.1 ip6:2a00:1::1 a mx a:1.x.example a:2.x.example a:3.x.example a:4.x.example a:5.x.example a:6.x.example a:7.x.example -all"`), "spf.near_limit", Note, "", false},
 		{"SPF for all the world", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:9.9.9.1 ip6:2a00:1::1 +all"`), "spf.plus_all", Warning, "", true},
 		{"SPF without an end", good.without(spf).with(`bounce.sender.example. TXT "v=spf1 ip4:9.9.9.1 ip6:2a00:1::1"`), "spf.no_all", Note, "", true},
@@ -140,6 +150,14 @@ func TestCheckFindings(t *testing.T) {
 		{"the HELO name forbids us", good.without("mail.sender.example. TXT").with(`mail.sender.example. TXT "v=spf1 -all"`), "spf.helo", Warning, "", false},
 		{"no key record", good.without(r1), "dkim.absent", Error, "sender.dkim_key_mismatch", true},
 		{"another key", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; p="+otherKey)), "dkim.other_key", Error, "sender.dkim_key_mismatch", true},
+		{"a key of another kind", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; k=ed25519; p="+b64key(t, good.q.Selectors[1].Public))), "dkim.wrong_type", Error, "sender.dkim_key_mismatch", true},
+		{"a key of an algorithm that nobody knows", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; k=dsa; p="+otherKey)), "dkim.wrong_type", Error, "sender.dkim_key_mismatch", true},
+		{"two key records", good.with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; p="+otherKey)), "dkim.several", Error, "sender.dkim_key_mismatch", true},
+		{"a key that a panel cut", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; k=rsa; p="+b64key(t, good.q.Selectors[0].Public)[:200])), "dkim.cut", Error, "sender.dkim_key_mismatch", true},
+		{"a key that is none for mail", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; s=tlsrpt; p="+b64key(t, good.q.Selectors[0].Public))), "dkim.unusable", Error, "sender.dkim_key_mismatch", true},
+		{"something else in the place of a key", good.without(r1).with(`r1._domainkey.sender.example. TXT "hello"`), "dkim.unreadable", Error, "sender.dkim_key_mismatch", true},
+		{"a short key of ours", good.signing(t, shortKey), "dkim.too_short", Error, "sender.dkim_key_mismatch", false},
+		{"a weak key of ours", good.signing(t, &testRSA(t, 1024).PublicKey), "dkim.weak_key", Warning, "", false},
 		{"a revoked key", good.without(r1).with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; p=")), "dkim.revoked", Error, "sender.dkim_key_mismatch", true},
 		{"a key of the test", good.without("e1._domainkey").with(txtRecord("e1._domainkey.sender.example", "v=DKIM1; k=ed25519; t=y; p="+b64key(t, good.q.Selectors[1].Public))), "dkim.testing", Warning, "", true},
 		{"keys unreadable now", good.with("r1._domainkey.sender.example. FAILS timeout"), "dkim.unknown", Warning, "network.dns_failing", false},
@@ -147,20 +165,29 @@ func TestCheckFindings(t *testing.T) {
 		{"two DMARC records", good.with(`_dmarc.sender.example. TXT "v=DMARC1; p=none"`), "dmarc.several", Error, "sender.provider_requirements", false},
 		{"DMARC without a policy", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=yes"`), "dmarc.invalid", Error, "sender.provider_requirements", true},
 		{"DMARC unreadable now", good.with("_dmarc.sender.example. FAILS servfail"), "dmarc.unknown", Warning, "network.dns_failing", false},
-		{"DMARC watches only", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=none; rua=mailto:d@sender.example"`), "dmarc.policy_none", Note, "", false},
-		{"DMARC reports to nobody", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject"`), "dmarc.no_reports", Note, "", false},
+		{"DMARC watches only", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=none; rua=mailto:d@sender.example"`), "dmarc.policy_none", Note, "", true},
+		{"DMARC reports to nobody", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject"`), "dmarc.no_reports", Note, "", true},
 		{"DMARC reports are refused", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; rua=mailto:d@reports.example"`), "dmarc.report_refused", Warning, "", true},
+		{"DMARC is a test", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; t=y; rua=mailto:d@sender.example"`), "dmarc.test", Note, "", false},
+		{"DMARC with pct=", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; pct=50; rua=mailto:d@sender.example"`), "dmarc.pct", Note, "", true},
+		{"whether reports are allowed is unreadable now", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; rua=mailto:d@reports.example"` + "\nsender.example._report._dmarc.reports.example. FAILS timeout"), "dmarc.report_unknown", Note, "", false},
 		{"strict SPF alignment", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; aspf=s"`), "dmarc.half_aligned", Note, "", false},
 		{"DMARC with an unknown tag", good.without(dmarc).with(`_dmarc.sender.example. TXT "v=DMARC1; p=reject; zz=1"`), "dmarc.syntax", Warning, "", false},
 		{"no MX", good.without("sender.example. MX").with("bounce.sender.example. MX 10 mail.sender.example."), "mx.none", Warning, "", false},
+		{"no mail is taken", good.without("sender.example. MX").with("bounce.sender.example. MX 10 mail.sender.example.\nsender.example. MX 0 ."), "mx.null", Warning, "", false},
+		{"a mail host that is an alias", good.without("\nsender.example. MX").with("sender.example. MX 5 alias.sender.example.\nalias.sender.example. CNAME mail.sender.example."), "mx.host", Warning, "", false},
 		{"bounces go elsewhere", good.without("bounce.sender.example. MX").with("bounce.sender.example. MX 10 mx.else.example.\nmx.else.example. A 8.8.8.8"), "return.elsewhere", Error, "unknown.bounces_not_arriving", true},
 		{"bounces go nowhere", good.without("bounce.sender.example. MX"), "return.unreachable", Error, "unknown.bounces_not_arriving", true},
 		{"where bounces go is unreadable now", good.with("bounce.sender.example. FAILS timeout MX"), "return.unknown", Warning, "network.dns_failing", false},
 		{"no reverse DNS", good.without("in-addr.arpa"), "ptr.missing", Error, "sender.no_reverse_dns", true},
 		{"reverse DNS leads elsewhere", good.without("in-addr.arpa").with("1.9.9.9.in-addr.arpa. PTR host.else.example."), "ptr.missing", Error, "sender.no_reverse_dns", true},
+		{"our HELO name has another address", good.without("mail.sender.example. A 9.9.9.1").with("mail.sender.example. A 9.9.9.9\n1.9.9.9.in-addr.arpa. PTR out.sender.example.\nout.sender.example. A 9.9.9.1"), "ptr.helo", Warning, "", true},
 		{"a numbered name", good.without("in-addr.arpa").with("1.9.9.9.in-addr.arpa. PTR ip-9-9-9-1.isp.example.\nip-9-9-9-1.isp.example. A 9.9.9.1"), "ptr.generic", Warning, "", false},
 		{"reverse DNS unreadable now", good.with("1.9.9.9.in-addr.arpa. FAILS refused"), "ptr.unknown", Warning, "network.dns_failing", false},
 		{"blocklisted", good.with("1.9.9.9.zen.spamhaus.org. A 127.0.0.2"), "dnsbl.listed", Error, "sender.blocklisted", false},
+		{"on no list", good, "dnsbl.ok", OK, "", false},
+		{"a list that lists all the world", good.with("1.9.9.9.zen.spamhaus.org. A 127.0.0.2\n1.0.0.127.zen.spamhaus.org. A 127.0.0.2"), "dnsbl.broken", Note, "", false},
+		{"a list is unreadable now", good.with("1.9.9.9.zen.spamhaus.org. FAILS timeout"), "dnsbl.unknown", Note, "", false},
 		{"a list refuses our resolver", good.with("1.9.9.9.zen.spamhaus.org. A 127.255.255.254"), "dnsbl.refused", Note, "", false},
 		{"MTA-STS without an id", good.with(`_mta-sts.sender.example. TXT "v=STSv1"`), "mta_sts.broken", Warning, "", false},
 		{"no TLS-RPT", good.without("_smtp._tls"), "tls_rpt.none", Note, "", true},
@@ -172,7 +199,7 @@ func TestCheckFindings(t *testing.T) {
 			if f == nil {
 				t.Fatalf("no finding %s in %+v", tt.id, r.Findings)
 			}
-			if f.Severity != tt.sev || f.Cause != tt.cause || f.What == "" || f.VerifyBy == "" && f.ID != "dnsbl.refused" || f.Subject == "" {
+			if f.Severity != tt.sev || f.Cause != tt.cause || f.What == "" || f.VerifyBy == "" && !strings.HasPrefix(f.ID, "dnsbl.") || f.Subject == "" {
 				t.Errorf("%+v", f)
 			}
 			if strings.HasSuffix(f.ID, "unknown") != f.Temporary {
@@ -194,6 +221,23 @@ func TestCheckFindings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// elevenHosts are names of SPF records that have an address, so that looking them up is not void.
+var elevenHosts = func() string {
+	var b strings.Builder
+	for i := range 11 {
+		fmt.Fprintf(&b, "\n%d.x.example. A 8.8.8.8", i+1)
+	}
+	return b.String()
+}()
+
+// signing is the sender with a key of another length in the place of its first, published as it should be.
+func (s sender) signing(t testing.TB, key *rsa.PublicKey) sender {
+	t.Helper()
+	s.q.Selectors = slices.Clone(s.q.Selectors)
+	s.q.Selectors[0].Public = key
+	return s.without("r1._domainkey").with(txtRecord("r1._domainkey.sender.example", "v=DKIM1; k=rsa; p="+b64key(t, key)))
 }
 
 // publish puts the records of a finding in the place of those of the same name and type, SPF and others told apart.

@@ -15,7 +15,18 @@ import (
 type Selector struct {
 	Name   string           // the s= tag
 	Public crypto.PublicKey // *rsa.PublicKey or ed25519.PublicKey
+	Use    KeyUse           // "" = it signs
 }
+
+// KeyUse says whether mail is signed with a key.
+type KeyUse string
+
+const (
+	// KeyPending: not yet; mail is signed with it once its record was seen.
+	KeyPending KeyUse = "pending"
+	// KeyUnasked: whoever checks does not know: the daemon, which signs with a key once it has seen its record, was not asked.
+	KeyUnasked KeyUse = "unasked"
+)
 
 // KeyStatus is how the record of a selector compares with our key.
 type KeyStatus string
@@ -53,6 +64,8 @@ type DKIMKey struct {
 	Why      string    `json:"why"`
 	Records  []string  `json:"records,omitempty"` // the TXT records that are there
 	Bits     int       `json:"bits,omitempty"`    // of the published key
+	Use      KeyUse    `json:"use,omitempty"`     // "" = mail is signed with it
+	Kind     string    `json:"kind,omitempty"`    // of our key: rsa, ed25519
 	Testing  bool      `json:"testing,omitempty"` // t=y: verifiers may treat our signatures as none
 	Alias    string    `json:"alias,omitempty"`   // the record is kept elsewhere, behind a CNAME
 	Publish  string    `json:"publish,omitempty"` // the record to publish, in zone-file form
@@ -63,12 +76,13 @@ func dkimName(selector, domain string) string { return selector + "._domainkey."
 
 // CheckKey compares the record of a selector with the key that we sign with.
 func CheckKey(ctx context.Context, resolver DNS, domain string, s Selector) DKIMKey {
-	k := DKIMKey{Selector: s.Name, Name: foldName(dkimName(s.Name, domain))}
+	k := DKIMKey{Selector: s.Name, Name: foldName(dkimName(s.Name, domain)), Use: s.Use}
 	kind, data, err := keyData(s.Public)
 	if err != nil {
 		k.Status, k.Why = KeyUnreadable, "our own key is of no kind that DKIM knows"
 		return k
 	}
+	k.Kind = kind
 	k.Publish = txtRecord(k.Name, fmt.Sprintf("v=DKIM1; k=%s; p=%s", kind, data))
 	a := resolver.Lookup(ctx, k.Name, dns.TypeTXT)
 	texts := a.Texts()

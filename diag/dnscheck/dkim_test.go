@@ -253,17 +253,17 @@ func TestCheckKey(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.what, func(t *testing.T) {
-			got := CheckKey(t.Context(), newZone(t, tt.zone), "sender.example", Selector{"s1", tt.public})
+			got := CheckKey(t.Context(), newZone(t, tt.zone), "sender.example", Selector{Name: "s1", Public: tt.public})
 			if got.Status != tt.want || got.Why == "" {
 				t.Errorf("got %s (%s), want %s", got.Status, got.Why, tt.want)
 			}
 			// What we say to publish must be what we then accept.
-			if again := CheckKey(t.Context(), newZone(t, got.Publish), "sender.example", Selector{"s1", tt.public}); again.Status != KeyMatch {
+			if again := CheckKey(t.Context(), newZone(t, got.Publish), "sender.example", Selector{Name: "s1", Public: tt.public}); again.Status != KeyMatch {
 				t.Errorf("after publishing %s: %s (%s)", got.Publish, again.Status, again.Why)
 			}
 		})
 	}
-	got := CheckKey(t.Context(), newZone(t, rec("v=DKIM1; t=y; p="+data)), "sender.example", Selector{"s1", key.Public()})
+	got := CheckKey(t.Context(), newZone(t, rec("v=DKIM1; t=y; p="+data)), "sender.example", Selector{Name: "s1", Public: key.Public()})
 	if got.Status != KeyMatch || !got.Testing {
 		t.Errorf("test flag: %+v", got)
 	}

@@ -38,7 +38,7 @@ func TestFailingDNSIsTemporary(t *testing.T) {
 			if got := CostSPF(t.Context(), c, "sender.example"); got.Unknown == "" || len(got.Records) > 0 {
 				t.Errorf("SPF cost: %+v", got)
 			}
-			if got := CheckKey(t.Context(), c, "sender.example", Selector{"s1", ed25519.PublicKey(make([]byte, 32))}); got.Status != KeyUnknown {
+			if got := CheckKey(t.Context(), c, "sender.example", Selector{Name: "s1", Public: ed25519.PublicKey(make([]byte, 32))}); got.Status != KeyUnknown {
 				t.Errorf("DKIM: %+v", got)
 			}
 			if got := CheckDMARC(t.Context(), c, DMARCQuestion{Author: "sender.example", Envelope: "sender.example"}); got.TempError == "" || got.Found || got.Policy != "" {

@@ -36,6 +36,9 @@ func (r *Report) judgeDMARC(q Question) {
 	r.judgePolicy(verify)
 	r.judgeReports(q, verify)
 	for _, to := range r.ReportTo {
+		if to.Unknown {
+			r.add(Finding{ID: "dmarc.report_unknown", Severity: Note, Subject: to.URI, Temporary: true, What: "Whether DMARC reports may go there cannot be told now: " + to.Why + ".", VerifyBy: verify})
+		}
 		if !to.Allowed && !to.Unknown {
 			r.add(Finding{ID: "dmarc.report_refused", Severity: Warning, Subject: to.URI, What: "DMARC reports are lost: " + to.Why + ".",
 				Who: "Us: we do not see what receivers see.", Publish: to.Publish, VerifyBy: "dig +short TXT " + strings.TrimSuffix(strings.Fields(to.Publish + " .")[0], ".")})
@@ -90,9 +93,11 @@ func (r *Report) judgeAlignment(q Question, verify string) {
 
 func (r *Report) judgePolicy(verify string) {
 	d, rec := r.DMARC, r.DMARC.Record
-	note := func(id string, sev Severity, what, who string) {
+	note := func(id string, sev Severity, what, who string) *Finding {
 		r.add(Finding{ID: id, Severity: sev, Subject: "_dmarc." + d.At, What: what, Who: who, VerifyBy: verify})
+		return &r.Findings[len(r.Findings)-1]
 	}
+	record := func(name, value string) string { return txtRecord("_dmarc."+d.At, withTag(rec.Text, name, value)) }
 	if d.Policy != d.Old.Policy {
 		note("dmarc.old_policy", Note, fmt.Sprintf("Receivers that still follow RFC 7489 apply the policy %q instead of %q.", or(d.Old.Policy, "no record"), d.Policy), "Users at hosts that do not know RFC 9989 yet.")
 	}
@@ -100,12 +105,33 @@ func (r *Report) judgePolicy(verify string) {
 		note("dmarc.test", Note, "The policy is marked as a test (t=y); receivers that know RFC 7489 only apply it all the same.", "")
 	}
 	if d.Policy == "none" && rec.P == "none" {
-		note("dmarc.policy_none", Note, "The policy is none: forged mail in our name is not refused.", "Users who get forged reset mails.")
+		note("dmarc.policy_none", Note, "The policy is none: forged mail in our name is not refused. Make it stricter once the reports show that all mail of ours passes.", "Users who get forged reset mails.").Publish = record("p", "quarantine")
 	}
 	for _, p := range rec.Problems {
 		note("dmarc.syntax", Warning, "The DMARC record has a fault: "+p+".", "")
 	}
 	if rec.Pct != "" && rec.Pct != "100" {
-		note("dmarc.pct", Note, "pct= no longer means anything to receivers of today (RFC 9989); t=y took its place.", "")
+		note("dmarc.pct", Note, "pct= no longer means anything to receivers of today (RFC 9989); t=y took its place.", "").Publish = record("pct", "")
 	}
+}
+
+// withTag gives a record with a tag set to another value; "" takes it out. The version and all other tags stay as they are.
+func withTag(record, name, value string) string {
+	var tags []string
+	done := value == ""
+	for tag := range strings.SplitSeq(record, ";") {
+		tag = strings.TrimSpace(tag)
+		key, _, _ := strings.Cut(tag, "=")
+		switch {
+		case tag == "":
+		case !strings.EqualFold(strings.TrimSpace(key), name):
+			tags = append(tags, tag)
+		case !done:
+			tags, done = append(tags, name+"="+value), true
+		}
+	}
+	if !done {
+		tags = append(tags, name+"="+value)
+	}
+	return strings.Join(tags, "; ")
 }

@@ -2,6 +2,8 @@ package dnscheck
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +19,7 @@ func (r *Report) judgePTR(q Question) {
 		case len(p.Confirmed) == 0:
 			f.ID, f.Severity, f.Cause = "ptr.missing", Error, "sender.no_reverse_dns"
 			f.Who = "Users at Gmail, Yahoo, T-Online and many others: mail is refused or put off."
+			f.What += " Whoever owns the address, mostly the hosting provider, publishes its name."
 			name := or(helo, "mail."+r.Domain)
 			f.Publish = fmt.Sprintf("%s. IN PTR %s.\n%s. IN %s %s", p.Name, name, name, family(p), p.IP)
 		case p.Generic:
@@ -42,6 +45,20 @@ func family(p PTR) string {
 }
 
 func (r *Report) judgeLists() {
+	clear := map[string]int{}
+	for _, l := range r.Listings {
+		if l.Status == ListClear {
+			clear[l.Subject]++
+		}
+	}
+	for _, l := range r.Listings {
+		if l.Status == ListListed {
+			delete(clear, l.Subject)
+		}
+	}
+	for _, subject := range slices.Sorted(maps.Keys(clear)) {
+		r.add(Finding{ID: "dnsbl.ok", Severity: OK, Subject: subject, What: fmt.Sprintf("%s is on none of %d blocklists that answered.", subject, clear[subject])})
+	}
 	for _, l := range r.Listings {
 		f := Finding{Subject: l.Subject + " at " + l.List, What: fmt.Sprintf("%s: %s.", l.List, l.Why)}
 		switch l.Status {

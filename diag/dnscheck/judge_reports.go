@@ -36,6 +36,7 @@ func (r *Report) judgeReports(q Question, verify string) {
 	default:
 		f.ID, f.What = "dmarc.reports_elsewhere", "Receivers' reports do not come to us, so no verdict can rest upon them."
 	}
+	f.Publish = txtRecord("_dmarc."+d.At, withRUA(d.Record.Text, "dmarc@"+r.Domain))
 	if q.DMARCReports != "" {
 		f.Publish = r.withConsent(q, d.At, txtRecord("_dmarc."+d.At, withRUA(d.Record.Text, q.DMARCReports)))
 	}

@@ -3,6 +3,7 @@ package dnscheck
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func (r *Report) judgeSPF(q Question) {
 		return
 	case len(c.Records) == 0:
 		r.add(Finding{ID: "spf.missing", Severity: Error, Subject: domain, Cause: "sender.unauthenticated", VerifyBy: verify,
-			What: "The domain of the return path has no SPF record.", Who: "Users at Gmail, Yahoo and Outlook.com: mail is refused or goes to junk.",
+			What: "The domain of the return path has no SPF record." + relayHint(q), Who: "Users at Gmail, Yahoo and Outlook.com: mail is refused or goes to junk.",
 			Publish: txtRecord(domain, newSPF(q.IPs))})
 		return
 	case len(c.Records) > 1:
@@ -29,16 +30,64 @@ func (r *Report) judgeSPF(q Question) {
 			What: "The SPF record cannot be read: " + c.Wrong + ".", Who: "Users at all hosts that check SPF."})
 		return
 	}
-	r.judgeSPFRecord(c, domain, verify)
+	r.judgeSPFRecord(q, c, domain, verify)
 	r.judgeSPFViews(q, verify)
+	r.judgeVoid(domain, verify)
 }
 
-func (r *Report) judgeSPFRecord(c SPFCost, domain, verify string) {
+// judgeCost speaks about a record that takes too many look-ups. Evaluation ends at the first match, so our own addresses may pass all the same.
+func (r *Report) judgeCost(q Question, c SPFCost, domain, verify string) {
+	var costs []string
+	for _, t := range c.Terms {
+		costs = append(costs, fmt.Sprintf("%s %d", t.Term, t.Lookups))
+	}
+	f := Finding{ID: "spf.too_many_lookups", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,
+		What: fmt.Sprintf("The SPF record takes %s%d DNS look-ups; from the eleventh on receivers give up (permerror). What each term takes: %s. Replace what can be replaced by ip4: and ip6:.",
+			atLeast(c.AtLeast), c.Lookups, strings.Join(costs, ", ")),
+		Who: "Users at all hosts that check SPF, for mail from addresses that stand behind the tenth look-up."}
+	if len(q.IPs) > 0 {
+		f.Publish = txtRecord(domain, allowIPs(c.Records[0], q.IPs))
+		if r.metSPF(q) == MetYes {
+			f.Severity, f.Cause, f.Publish = Warning, "", ""
+			f.Who = "Nobody who gets mail from our addresses, which pass before the limit; others who send for the domain, and hosts that count all terms."
+		}
+	}
+	r.add(f)
+}
+
+// judgeVoid speaks about names in the record that have no such records: a few of them break it.
+func (r *Report) judgeVoid(domain, verify string) {
+	worst := r.SPFAtWorst
+	for _, v := range r.SPF {
+		if v.Identity == "mail_from" && v.VoidLookups > worst.VoidLookups {
+			worst = v.SPF
+		}
+	}
+	if worst.VoidLookups == 0 {
+		return
+	}
+	var terms, own []string
+	for _, s := range worst.Trace {
+		if s.Void {
+			terms = append(terms, s.Term+" of "+s.Domain)
+			if s.Depth == 0 && foldName(s.Domain) == foldName(domain) {
+				own = append(own, s.Term)
+			}
+		}
+	}
+	publish := ""
+	if len(own) > 0 {
+		publish = txtRecord(domain, dropTerms(r.SPFRecord.Records[0], own))
+	}
+	r.add(Finding{ID: "spf.void", Severity: Warning, Subject: domain, VerifyBy: verify, Publish: publish,
+		What: fmt.Sprintf("%d of 2 void look-ups: names in the SPF record that DNS has nothing for (%s). With a third one receivers give up (permerror). Take them out.", worst.VoidLookups, strings.Join(terms, ", ")),
+		Who:  "Users at all hosts that check SPF, once one more name is gone."})
+}
+
+func (r *Report) judgeSPFRecord(q Question, c SPFCost, domain, verify string) {
 	switch {
 	case c.Lookups > spfMaxLookups:
-		r.add(Finding{ID: "spf.too_many_lookups", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,
-			What: fmt.Sprintf("The SPF record takes %s%d DNS look-ups; from the eleventh on receivers give up.", atLeast(c.AtLeast), c.Lookups),
-			Who:  "Users at all hosts that check SPF, for mail from addresses that stand behind the tenth look-up. Replace includes and names by ip4: and ip6:."})
+		r.judgeCost(q, c, domain, verify)
 	case c.Lookups >= spfMaxLookups-1:
 		r.add(Finding{ID: "spf.near_limit", Severity: Note, Subject: domain, VerifyBy: verify,
 			What: fmt.Sprintf("The SPF record takes %d of 10 DNS look-ups; a provider that adds one breaks it.", c.Lookups)})
@@ -69,6 +118,14 @@ func atLeast(b bool) string {
 
 // judgeSPFViews speaks about each of our addresses.
 func (r *Report) judgeSPFViews(q Question, verify string) {
+	if w := r.SPFAtWorst; len(q.IPs) == 0 {
+		r.add(Finding{ID: "spf.no_addresses", Severity: Note, Subject: r.EnvelopeDomain, VerifyBy: verify,
+			What: "From which addresses mail leaves is not configured ([smtp] outgoing_ips), so SPF, reverse DNS and blocklists are not judged for them."})
+		if w.Result == SPFPermError && r.SPFRecord.Lookups <= spfMaxLookups {
+			r.add(Finding{ID: "spf.permerror", Severity: Error, Subject: r.EnvelopeDomain, Cause: "sender.spf_permerror", VerifyBy: verify,
+				What: "SPF breaks for an address that nothing matches early (permerror): " + w.Why + ".", Who: "Users at all hosts that check SPF, for mail from addresses that stand behind it."})
+		}
+	}
 	var missing []netip.Addr
 	for _, v := range r.SPF {
 		if v.Identity == "mail_from" && (v.Result == SPFFail || v.Result == SPFSoftFail || v.Result == SPFNeutral) {
@@ -83,13 +140,16 @@ func (r *Report) judgeSPFViews(q Question, verify string) {
 		}
 		switch v.Result {
 		case SPFPass:
-			f.ID, f.Severity, f.What = "spf.ok", OK, fmt.Sprintf("SPF passes: %s. %d of 10 look-ups.", v.Why, v.Lookups)
+			f.ID, f.Severity, f.What = "spf.ok", OK, fmt.Sprintf("SPF passes: %s. It took %d of 10 look-ups, %d of 2 void ones.", v.Why, v.Lookups, v.VoidLookups)
 		case SPFTempError:
 			f.ID, f.Severity, f.Temporary, f.Cause = "spf.unknown", Warning, true, "network.dns_failing"
 			f.What, f.Who = "SPF cannot be evaluated now: "+v.Why+".", "Hosts with the same trouble put our mail off."
 		case SPFPermError, SPFNone:
 			f.ID, f.Severity, f.Cause = "spf.permerror", Error, "sender.spf_permerror"
-			f.What, f.Who = "SPF breaks for this address: "+v.Why+".", "Users at all hosts that check SPF."
+			f.What, f.Who = "SPF breaks for this address (permerror): "+v.Why+".", "Users at all hosts that check SPF."
+			if r.SPFRecord.Wrong == "" && len(r.SPFRecord.Records) == 1 {
+				f.Publish = txtRecord(r.EnvelopeDomain, allowIPs(r.SPFRecord.Records[0], q.IPs)) // a match before what is broken
+			}
 		default:
 			f.ID, f.Severity, f.Cause = "spf.fail", Error, "sender.spf_fail"
 			f.What = fmt.Sprintf("Mail leaves from an address that SPF does not allow (%s): %s.", v.Result, v.Why)
@@ -107,6 +167,14 @@ func (r *Report) judgeHELO(v SPFView, f Finding) {
 		f.Who = "Users at hosts that check HELO, for mail without an envelope sender."
 		r.add(f)
 	}
+}
+
+// relayHint says what a record without our addresses holds instead.
+func relayHint(q Question) string {
+	if len(q.IPs) > 0 {
+		return ""
+	}
+	return " Put what your relay's operator names in the place of RELAY; where mail leaves from here, put ip4: and ip6: with our own addresses, and name them in [smtp] outgoing_ips."
 }
 
 // newSPF is the record for a domain that sends from these addresses.
@@ -130,6 +198,11 @@ func allowIPs(record string, ips []netip.Addr) string {
 	}
 	b.WriteString(record[len("v=spf1"):])
 	return b.String()
+}
+
+// dropTerms gives a record without some of its terms.
+func dropTerms(record string, terms []string) string {
+	return strings.Join(slices.DeleteFunc(strings.Fields(record), func(t string) bool { return slices.Contains(terms, t) }), " ")
 }
 
 // replaceAll gives a record another last "all".

@@ -32,6 +32,7 @@ type Report struct {
 	Findings       []Finding     `json:"findings"` // worst first
 	SPFRecord      SPFCost       `json:"spf_record"`
 	SPF            []SPFView     `json:"spf,omitempty"`
+	SPFAtWorst     SPF           `json:"spf_at_worst,omitzero"` // for an address that nothing in the record matches
 	DKIM           []DKIMKey     `json:"dkim,omitempty"`
 	DMARC          DMARC         `json:"dmarc"`
 	ReportTo       []ReportTo    `json:"report_to,omitempty"`
@@ -49,11 +50,17 @@ type Report struct {
 
 func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
 
+// area orders findings of one severity: first what decides about our mail, last what concerns mail to us.
+func (f Finding) area() int {
+	area, _, _ := strings.Cut(f.ID, ".")
+	return slices.Index([]string{"domain", "dkim", "spf", "dmarc", "ptr", "dnsbl", "return", "mx", "dane", "mta_sts", "tls_rpt"}, area)
+}
+
 // finish orders the findings and sums them up.
 func (r *Report) finish(lookups []Lookup) {
 	r.Lookups = lookups
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), strings.Compare(a.ID, b.ID), strings.Compare(a.Subject, b.Subject))
+		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(a.area(), b.area()), strings.Compare(a.ID, b.ID), strings.Compare(a.Subject, b.Subject))
 	})
 	r.Severity = OK
 	if len(r.Findings) > 0 {

@@ -111,6 +111,9 @@ func (r *Report) metSPF(q Question) Met {
 func (r *Report) metDKIM() Met {
 	met := MetNo
 	for _, k := range r.DKIM {
+		if k.Use == KeyPending {
+			continue
+		}
 		switch k.Status {
 		case KeyMatch:
 			if !k.Testing {

@@ -107,7 +107,9 @@ func (r *Report) judgeReached(q Question, f Finding) {
 			f.ID, f.Severity = "return.partly", Warning
 			f.What = fmt.Sprintf("Bounces are directed to %d hosts, and at %s our receiver is not: %s. What goes there is lost to us.", len(r.Reached), wrong.Host, wrong.Why)
 		}
-		f.Publish = r.returnRecords(q)
+		if f.Publish = r.returnRecords(q); len(q.ReturnAddrs) == 0 && f.Publish != "" {
+			f.What += " The record to publish takes it that our receiver runs on the host of our HELO name; [smtp] receiver_ips says where it is instead."
+		}
 		f.VerifyBy = returnVerify(wrong.Host, r.EnvelopeDomain)
 	case count[ReachUntried] == len(r.Reached):
 		f.ID, f.Severity, f.Temporary, f.Cause = "return.untried", Warning, true, ""

@@ -14,8 +14,16 @@ type SPFCost struct {
 	AtLeast bool     `json:"at_least"`          // some record was not read (a limit, macros, DNS), so it may be more
 	All     string   `json:"all,omitempty"`     // the last "all" of the domain's own record, with its sign; "" = none
 	PTR     bool     `json:"ptr,omitempty"`     // uses ptr, which RFC 7208 section 5.5 advises against
-	Wrong   string   `json:"wrong,omitempty"`   // the syntax error of the domain's own record
-	Unknown string   `json:"unknown,omitempty"` // DNS failed for the domain's own record: why
+	// Terms of the domain's own record that ask DNS, with all that they lead to, in order.
+	Terms   []SPFTermCost `json:"terms,omitempty"`
+	Wrong   string        `json:"wrong,omitempty"`   // the syntax error of the domain's own record
+	Unknown string        `json:"unknown,omitempty"` // DNS failed for the domain's own record: why
+}
+
+// SPFTermCost is a term and how many look-ups it takes.
+type SPFTermCost struct {
+	Term    string `json:"term"`
+	Lookups int    `json:"lookups"`
 }
 
 // CostSPF counts the look-ups that a record takes if nothing matches early. It reads at most the records that a receiver
@@ -48,9 +56,14 @@ func CostSPF(ctx context.Context, resolver DNS, domain string) SPFCost {
 			c.All = string(t.sign) + "all"
 		}
 	}
-	queue, seen := []spfRecord{rec}, map[string]bool{foldName(domain): true}
+	type below struct {
+		spfRecord
+		root int // of c.Terms, that led here; -1 = the domain's own record
+	}
+	queue, seen := []below{{rec, -1}}, map[string]bool{foldName(domain): true}
 	for read := 0; len(queue) > 0; queue = queue[1:] {
-		terms := queue[0].mechanisms
+		terms, root := queue[0].mechanisms, queue[0].root
+		own := root < 0
 		if r := queue[0].redirect; r != nil && !hasAll(terms) {
 			terms = append(terms[:len(terms):len(terms)], *r)
 		}
@@ -58,6 +71,11 @@ func CostSPF(ctx context.Context, resolver DNS, domain string) SPFCost {
 			c.PTR = c.PTR || t.name == "ptr"
 			if t.queries() {
 				c.Lookups++
+				if own {
+					root = len(c.Terms)
+					c.Terms = append(c.Terms, SPFTermCost{Term: show(t.raw, 80)})
+				}
+				c.Terms[root].Lookups++
 			}
 			if t.name != "include" && t.name != "redirect" {
 				continue
@@ -78,7 +96,7 @@ func CostSPF(ctx context.Context, resolver DNS, domain string) SPFCost {
 				c.AtLeast = true
 				continue
 			}
-			queue = append(queue, next)
+			queue = append(queue, below{next, root})
 		}
 	}
 	return c

@@ -81,16 +81,20 @@ func KeyID(domain, selector string, public crypto.PublicKey) string {
 	return name + " " + hex.EncodeToString(sum[:12])
 }
 
-// InUse leaves out of a question the keys that do not sign yet: those whose record was never seen, where that of another key was.
+// InUse marks in a question the keys that do not sign yet: those whose record was never seen, where that of another key was.
 func InUse(q dnscheck.Question, seen func(keyID string) bool) dnscheck.Question {
-	var use []dnscheck.Selector
-	for _, s := range q.Selectors {
+	q.Selectors = slices.Clone(q.Selectors)
+	signs := false
+	for i, s := range q.Selectors {
+		q.Selectors[i].Use = dnscheck.KeyPending
 		if seen(KeyID(q.Domain, s.Name, s.Public)) {
-			use = append(use, s)
+			q.Selectors[i].Use, signs = "", true
 		}
 	}
-	if len(use) > 0 {
-		q.Selectors = use
+	for i := range q.Selectors {
+		if !signs {
+			q.Selectors[i].Use = ""
+		}
 	}
 	return q
 }
