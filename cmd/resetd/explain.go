@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode"
@@ -26,7 +27,7 @@ func explainCmd() *cobra.Command {
 	cmd := ours(&cobra.Command{
 		Use: "explain [FILE…]", Short: "what a bounce, a mailbox of them, or a pasted SMTP reply means", Args: cobra.ArbitraryArgs,
 		Long: `Says of each mail in FILE what happened, whose fault it is and what to do. A FILE is one mail (.eml), a mailbox (mbox; its mails are named FILE#1, FILE#2, …),
-a Maildir, or - for standard input, which is also read when there is no FILE. A pasted SMTP reply is known by its code. Of a mail, the first MiB is read.`,
+a Maildir, or - for standard input, which is also read when there is no FILE. A pasted SMTP reply, also one in place of FILE, is known by its code. Of a mail, the first MiB is read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{"-"}
@@ -102,6 +103,9 @@ func (x *explainer) input(name string) error {
 		return x.stream(name, x.cmd.InOrStdin())
 	}
 	st, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) && x.rules.IsReply(name, false) {
+		return x.reply(name) // pasted onto the command line
+	}
 	if err != nil {
 		return err
 	}
@@ -141,11 +145,11 @@ func (x *explainer) stream(name string, r io.Reader) error {
 		return err
 	}
 	switch {
-	case len(head) == 0 && name == "-":
+	case err == io.EOF && name == "-" && len(bytes.TrimSpace(head)) == 0:
 		return errors.New("nothing came in; give a FILE, or pipe a mail or a reply in")
 	case bytes.HasPrefix(head, []byte("From ")):
 		return x.mailbox(name, in)
-	case err == io.EOF && desk.IsReply(string(head), name == "-"):
+	case err == io.EOF && x.rules.IsReply(string(head), name == "-"):
 		return x.reply(strings.TrimRight(string(head), "\r\n"))
 	}
 	m, err := x.rules.Reader().Read(in)
@@ -181,7 +185,11 @@ func (x *explainer) reply(text string) error {
 	x.gap()
 	x.p.text("", e.Reply)
 	fmt.Fprintln(x.out)
-	x.p.means(e.Meaning, fmt.Sprintf("%s, %s. (%s, %s)", final(e.Permanent, ""), strings.ToLower(words.Confidence(diag.Confidence(e.Confidence))), e.Cause, e.Reason))
+	how := fmt.Sprintf("%s, %s. (%s, %s)", final(e.Permanent, ""), strings.ToLower(words.Confidence(diag.Confidence(e.Confidence))), e.Cause, e.Reason)
+	if e.Accepted {
+		how = "Done."
+	}
+	x.p.means(e.Meaning, how)
 	if e.RetryAfter > 0 {
 		x.p.text("", fmt.Sprintf("The host asks for another try after %d seconds.", e.RetryAfter))
 	}

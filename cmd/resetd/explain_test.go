@@ -156,7 +156,9 @@ func TestExplainKnowsAPastedReply(t *testing.T) {
 		{"google\t421 4.7.28 unusual rate of unsolicited mail", true},
 		{"host mx.shop.example said: 550 5.7.1 blocked", true},
 		{"Subject: 550 5.1.1 no such user\n\n550 5.1.1 no such user\n", false},
+		{"user unknown", true},
 		{"we do not know", false},
+		{"Dear all,\n\nthe mail was fine.\n", false},
 		{"2026-11-24 hello", false},
 	} {
 		out, code := explained(t, c.in, "-json")
@@ -176,6 +178,9 @@ func TestExplainStatus(t *testing.T) {
 		{[]string{"testdata/explain/nothing.eml", "testdata/explain/full.eml"}, 1, "mailbox is full"},
 		{[]string{"testdata"}, 1, "no Maildir"},
 		{nil, 1, "nothing came in"},
+		{[]string{"550 5.1.1 user unknown"}, 0, "no mailbox of that name"},
+		{[]string{"250 2.0.0 ok"}, 0, "Nobody's fault. Done."},
+		{[]string{"user unknown"}, 1, "no such file"},
 		{[]string{"-wrong"}, 2, ""},
 	} {
 		if out, code := explained(t, "", c.args...); code != c.code || !strings.Contains(out, c.says) {

@@ -26,6 +26,7 @@ type ExplainedReply struct {
 	Confidence string `json:"confidence"`
 	RetryAfter int    `json:"retry_after_s,omitempty"` // seconds; 0 = the host names no time
 	Rule       string `json:"rule"`                    // which rule of diag/reply decided; "" = none did
+	Accepted   bool   `json:"-"`                       // the host said yes: there is nothing to explain
 	diag.Meaning
 }
 
@@ -52,7 +53,7 @@ func (rules *Rules) ExplainReply(text string) ExplainedReply {
 		Provider:  r.Provider, Confidence: r.Confidence.String(), RetryAfter: int(r.RetryAfter.Seconds()), Rule: r.Rule,
 	}
 	if r.Code >= 200 && r.Code < 400 {
-		e.Meaning = nothingFailed("The host said yes: it refuses nothing.")
+		e.Accepted, e.Meaning = true, nothingFailed("The host said yes: it refuses nothing.")
 		return e
 	}
 	e.Meaning = meaning(r.Cause, diag.Heard{Text: in.Text})
@@ -62,8 +63,9 @@ func (rules *Rules) ExplainReply(text string) ExplainedReply {
 // maxPaste is how long a reply may be, in bytes; what is longer is a mail.
 const maxPaste = 16 << 10
 
-// IsReply tells an SMTP reply from a mail. A code begins it; where people paste, one within the text will do if the first line is no header field.
-func IsReply(s string, pasted bool) bool {
+// IsReply tells an SMTP reply from a mail. A code begins it; where people paste, one within the text will do, or words that a rule knows, if
+// the first line is no header field.
+func (rules *Rules) IsReply(s string, pasted bool) bool {
 	if len(s) > maxPaste {
 		return false
 	}
@@ -80,7 +82,7 @@ func IsReply(s string, pasted bool) bool {
 		return false
 	}
 	in := reply.ParseLine(s)
-	return in.Code != 0 || in.Enhanced != ""
+	return in.Code != 0 || in.Enhanced != "" || rules.Book().Read(in).Reason != reply.ReasonUnknown
 }
 
 // codeBegins tells whether a line begins with a reply code or an enhanced status code.

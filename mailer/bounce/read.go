@@ -145,6 +145,10 @@ func (rd Reader) read(data string, cut bool) Mail {
 	if cut {
 		w.unread("the mail is larger than 1 MiB; the rest was not read")
 	}
+	if what := container(data); what != "" {
+		w.unread(what)
+		return Mail{Kind: KindNone, Unread: w.notes}
+	}
 	m := decide(w)
 	if m.Kind == KindNone && rd.book != nil {
 		w.ownReport(&m)

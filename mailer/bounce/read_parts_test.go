@@ -218,3 +218,16 @@ func TestPhrases(t *testing.T) {
 		t.Errorf("a phrase is not found across case and blanks: %b", tags)
 	}
 }
+
+// What is given for a mail and is none is named, with what to do.
+func TestContainers(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "it is empty", " \r\n\r\n": "it is empty", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00\x00": "Outlook", "\x1f\x8b\x08": "gzip",
+		"PK\x03\x04\x14": "ZIP", "%PDF-1.7\n": "PDF", "\xff\xfeF\x00r\x00": "UTF-16", "From: a@b.example\n\nPK\x03\x04": "",
+	} {
+		m := ReadBytes([]byte(in))
+		if got := strings.Join(m.Unread, "; "); m.Kind != KindNone || !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%q: %s, %q", in, m.Kind, got)
+		}
+	}
+}

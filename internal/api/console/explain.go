@@ -30,7 +30,7 @@ func (c *Console) explain(v *visit) {
 	var err error
 	switch {
 	case v.form("text") == "":
-	case desk.IsReply(b.Text, true):
+	case c.Desk.Rules.IsReply(b.Text, true):
 		var r desk.ExplainedReply
 		r, err = c.Desk.ExplainReply(v.r.Context(), v.by, v.form("text"))
 		b.Reply = &r
