@@ -50,7 +50,11 @@ func (f *folded) endWord(at int) {
 		f.cut(f.word)
 		return
 	}
-	if long := spelledOut(f.text[f.word:]); long != "" {
+	long := spelledOut(f.text[f.word:])
+	if long == "" {
+		long = respelled(f.text[f.word:])
+	}
+	if long != "" {
 		from := int(f.from[f.word])
 		f.cut(f.word)
 		f.emitString(long, from)
@@ -83,6 +87,46 @@ func spelledOut(w []byte) string {
 		return "could not"
 	case "wont":
 		return "will not"
+	}
+	return ""
+}
+
+// respelled gives the usual spelling of a word that hosts also spell otherwise, or wrongly; "" for any other word.
+func respelled(w []byte) string {
+	if n := len(w); n < 5 || n > 14 {
+		return ""
+	}
+	switch string(w) {
+	case "authorised":
+		return "authorized"
+	case "unauthorised":
+		return "unauthorized"
+	case "authorisation":
+		return "authorization"
+	case "recognised":
+		return "recognized"
+	case "unrecognised":
+		return "unrecognized"
+	case "organisation":
+		return "organization"
+	case "penalised":
+		return "penalized"
+	case "dosnt", "doesn", "doesnot":
+		return "does not"
+	case "recieve", "receve":
+		return "receive"
+	case "recieved":
+		return "received"
+	case "recipent", "reciepient", "recepient", "receipient", "recipiant", "recpient", "recipeint", "reciepent":
+		return "recipient"
+	case "adress", "addres", "addess", "addresse":
+		return "address"
+	case "mailbx", "maibox", "mailbbox", "malbox":
+		return "mailbox"
+	case "unkown", "unknwon", "uknown", "unknow", "unknonw":
+		return "unknown"
+	case "exsist", "exsit", "exsits", "exits", "exsists":
+		return "exist"
 	}
 	return ""
 }
