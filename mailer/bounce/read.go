@@ -12,6 +12,7 @@
 package bounce
 
 import (
+	"cmp"
 	"io"
 	"time"
 
@@ -104,7 +105,8 @@ const maxMail = 1 << 20
 
 // Reader reads mail. The zero value goes by the built-in rules alone. It is safe for concurrent use.
 type Reader struct {
-	book *reply.Book // rules of an operator, then notices.txt, then the built-in ones; nil = builtin
+	book *reply.Book   // rules of an operator, then notices.txt, then the built-in ones; nil = builtin
+	time time.Duration // that a mail may take; 0 = maxTime
 }
 
 // NewReader gives a Reader that asks the rules of an operator first; nil = there are none.
@@ -113,7 +115,7 @@ func NewReader(own *reply.Book) (Reader, error) {
 		return Reader{}, nil
 	}
 	book, err := own.Over(noticeRules)
-	return Reader{book}, err
+	return Reader{book: book}, err
 }
 
 // Read reads one mail. It fails only if reading from r fails; whatever stands in the mail is data.
@@ -137,8 +139,9 @@ func Read(r io.Reader) (Mail, error) { return Reader{}.Read(r) }
 func ReadBytes(b []byte) Mail { return Reader{}.ReadBytes(b) }
 
 func (rd Reader) read(data string, cut bool) Mail {
+	until := time.Now().Add(cmp.Or(rd.time, maxTime))
 	w := walkMail(data)
-	w.book = rd.book
+	w.book, w.until = rd.book, until
 	if w.book == nil {
 		w.book = rules()
 	}

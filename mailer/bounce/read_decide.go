@@ -11,7 +11,7 @@ func decide(w *walk) Mail {
 	w.envelope(&m)
 	if !w.decideLevel(&m, 0) {
 		// A person or a list may have passed the report on as an attachment.
-		for i := 1; i < len(w.parts) && w.parts[i].depth <= 4; i++ {
+		for i := 1; i < len(w.parts) && w.parts[i].depth <= 4 && !w.late(); i++ {
 			if w.parts[i].mail == i && w.decideLevel(&m, i) {
 				break
 			}

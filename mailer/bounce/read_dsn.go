@@ -24,6 +24,9 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 	var cands []candidate
 	m.Reports = make([]Report, 0, len(rep.records))
 	for _, rec := range rep.records {
+		if len(m.Reports) > 0 && w.late() {
+			break
+		}
 		f := finding{
 			recipient:  firstAddress(rec.final, rec.original, rec.actual),
 			original:   rec.original,

@@ -2,6 +2,7 @@ package bounce
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -146,6 +147,8 @@ func TestReadCaps(t *testing.T) {
 		{"fields", strings.Repeat("X: y\n", maxFields+1) + dsn, "more than 500 fields"},
 		{"lines", "X: y\n" + strings.Repeat(" z\n", maxFieldLines) + dsn, "more than 100 lines"},
 		{"parts", dsn + strings.Repeat("--b\n\nx\n", maxParts), "more than 64 parts"},
+		{"depth", dsn + nested(maxDepth+2), "deeper than 8"},
+		{"header", "X: y\n" + strings.Repeat("Y: "+strings.Repeat("z", 900)+"\n", 80) + dsn, "larger than 64 KiB"},
 		{"recipients", dsn + numbered("Final-Recipient: rfc822; a%d@b.example\nAction: failed\nStatus: 5.1.1\n\n", maxReports/2) +
 			numbered("Final-Recipient: rfc822; c%d@b.example\nAction: failed\nStatus: 5.1.1\n\n", maxReports/2), ""},
 	} {
@@ -157,10 +160,37 @@ func TestReadCaps(t *testing.T) {
 			if c.unread != "" && !strings.Contains(strings.Join(m.Unread, "; "), c.unread) {
 				t.Errorf("unread is %q, want %q", m.Unread, c.unread)
 			}
-			if c.name != "fields" && (m.Kind != KindBounce || m.Reports[0].Recipient != "a@b.example") {
+			if c.name != "fields" && c.name != "header" && (m.Kind != KindBounce || m.Reports[0].Recipient != "a@b.example") {
 				t.Errorf("the report before the cap is lost: %v %v", m.Kind, m.Reports)
 			}
 		})
+	}
+}
+
+// nested is a part of n multiparts, one in the other.
+func nested(n int) string {
+	var b strings.Builder
+	b.WriteString("--b\n")
+	for i := range n {
+		fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=n%d\n\n--n%d\n", i, i)
+	}
+	return b.String() + "\nx\n"
+}
+
+// A mail that takes too long is left after what was read first. It needs no slow machine: a Reader may be given no time at all.
+func TestReadTakesItsTime(t *testing.T) {
+	rd := Reader{time: -1}
+	for name, in := range map[string]string{
+		"report": dsnHead + numbered("Final-Recipient: rfc822; a%d@b.example\nAction: failed\nStatus: 5.1.1\n\n", 50),
+		"prose":  "From: MAILER-DAEMON@b.example\nSubject: failure notice\n\nHi. This is the qmail-send program.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<a1@b.example>:\nno such user\n\n<a2@b.example>:\nno such user\n",
+	} {
+		if m := ReadBytes([]byte(in)); len(m.Reports) < 2 || m.Unread != nil {
+			t.Errorf("%s, in time: %d reports, %q", name, len(m.Reports), m.Unread)
+		}
+		m := rd.ReadBytes([]byte(in))
+		if m.Kind != KindBounce || len(m.Reports) != 1 || !strings.Contains(strings.Join(m.Unread, ";"), "longer than 2 s") {
+			t.Errorf("%s: %s, %d reports, %q", name, m.Kind, len(m.Reports), m.Unread)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package bounce
 
 import (
 	"strings"
+	"time"
 
 	"github.com/resetd/resetd/diag/reply"
 )
@@ -11,6 +12,7 @@ const (
 	maxParts = 64
 	maxDepth = 8
 	maxText  = 128 << 10 // bytes of decoded notice text looked at per mail
+	maxTime  = 2 * time.Second
 )
 
 // part is one MIME entity, or one whole mail (RFC 2046). Offsets count into walk.data.
@@ -37,13 +39,23 @@ type walk struct {
 	book     *reply.Book // what hosts' and programs' words mean
 	parts    []part
 	notes    []string
-	budget   int     // decoded bytes that may still be looked at
-	fields   int     // header fields kept so far, in all parts
-	around   int     // texts around recipients gathered so far
-	searched int     // bytes searched for quotes so far
-	own      *notice // what the mail itself says, once it was read; see noticeAt
-	at       int     // for line: an offset whose line number is known …
-	line     int     // … and that number, 1-based
+	until    time.Time // when it has taken too long
+	budget   int       // decoded bytes that may still be looked at
+	fields   int       // header fields kept so far, in all parts
+	around   int       // texts around recipients gathered so far
+	searched int       // bytes searched for quotes so far
+	own      *notice   // what the mail itself says, once it was read; see noticeAt
+	at       int       // for line: an offset whose line number is known …
+	line     int       // … and that number, 1-based
+}
+
+// late tells, between steps, that the mail has taken too long. All steps are linear, so none should: it is for what nobody thought of.
+func (w *walk) late() bool {
+	if w.until.IsZero() || time.Now().Before(w.until) {
+		return false
+	}
+	w.unread("reading took longer than 2 s; the rest was not read")
+	return true
 }
 
 // unread notes, once, what was left out.

@@ -17,6 +17,9 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 	}
 	m.Reports = make([]Report, 0, len(chosen))
 	for k, c := range chosen {
+		if k > 0 && w.late() {
+			break
+		}
 		f := finding{recipient: c.addr, action: action}
 		if c.line >= 0 {
 			until := len(n.lines)
