@@ -213,6 +213,9 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 func readAttempt(a *args) *ledger.Attempt {
 	t := &ledger.Attempt{Smart: a.flag("smart"), Try: max(1, number(a.pair["try"])), Route: a.pair["route"], QueueID: a.pair["queue"],
 		Local: a.pair["local"], HELO: a.pair["helo"], TLS: a.pair["tls"], IP: a.pair["ip"], Next: mustMoment(a.pair["next"])}
+	if a.pair["policy"] != "" || a.pair["cert"] != "" {
+		t.Security = &ledger.Security{Policy: ledger.Policy(a.pair["policy"]), Failed: ledger.Fault(a.pair["failed"]), Certificate: ledger.Fault(a.pair["cert"]), Problem: a.pair["problem"]}
+	}
 	t.Outcome = ledger.Outcome(a.take())
 	for len(a.plain) > 0 {
 		w := a.take()

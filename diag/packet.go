@@ -116,6 +116,7 @@ func (p *packet) said() {
 		}
 		p.detail(led(said, quoteUpTo(replyWords(a), 1024)))
 		p.detail(led("queue id: ", quote(a.QueueID)))
+		p.detail(packetSecurity(a))
 	}
 	for _, f := range p.v.mail.Returns {
 		if f.Return == nil || !f.Return.Matched {

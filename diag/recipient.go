@@ -30,6 +30,9 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	a := f.Attempt
 	out := finding{conf: Certain, rank: mail, facts: []ledger.Fact{f}, notBefore: m.NextAt}
 	out.vars = vars{"t": v.at(firstOf(m, a.Outcome)), "host": a.Host, "text": replyText(a), "next": v.at(m.NextAt), "queue": a.QueueID}
+	if keptByPolicy(a) {
+		return one(v.tlsSeen(m, v.byPolicy(m, out, a)))
+	}
 	switch a.Outcome {
 	case ledger.Accepted:
 		return v.accepted(m)
@@ -137,7 +140,7 @@ func firstOf(m *ledger.Message, o ledger.Outcome) time.Time {
 	return time.Time{}
 }
 
-// noHost: DNS says that the domain does not exist, or that it takes no mail. Many resolvers give one answer for "no such name" and "no
+// noHost: DNS says that the domain does not exist, or that it takes no mail. The system's resolver gives one answer for "no such name" and "no
 // address": then a name that an MX record holds tells that the domain exists, and for the domain itself both stay possible. A reserved
 // name is said only where DNS holds nothing for it: private networks and tests do serve such names.
 func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
@@ -155,6 +158,8 @@ func (v *view) noHost(out finding, a *ledger.Attempt) []finding {
 		out.cause = "recipient.reserved_domain"
 		service.cause, service.conf, service.rank = "recipient.no_domain", Possible, note
 		return []finding{out, service}
+	case text == "the name has no address": // dnscheck's word: the name exists
+		return one(service)
 	case has(text, "no address") && !has(text, "nxdomain"):
 		out.conf, service.conf, service.rank = Likely, Possible, note
 		return []finding{out, service}

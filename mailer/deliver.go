@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -44,9 +45,14 @@ func (e Envelope) checked(to Address) (Envelope, error) {
 // Deliverer offers mails to hosts and keeps connections between them. The zero value works, with the system's resolver. Its fields are
 // set before the first use; Deliver may be called concurrently.
 type Deliverer struct {
-	Resolver Resolver // nil = NewResolver("")
-	Limits   Limits
-	OnDot    func() // called in every dialogue when the final dot has left; for tests
+	// Resolver finds our relays, and the recipient's hosts where DNS is nil. nil = NewResolver("").
+	Resolver Resolver
+	// DNS finds the recipient's hosts, and their DANE records where the route obeys them; nil = Resolver, and no policies.
+	DNS dnscheck.DNS
+	// STS finds MTA-STS policies where the route obeys them; nil = none.
+	STS    *dnscheck.STSSender
+	Limits Limits
+	OnDot  func() // called in every dialogue when the final dot has left; for tests
 
 	pool pool
 }
@@ -87,7 +93,16 @@ func (d *Deliverer) Deliver(ctx context.Context, route Route, env Envelope, msg 
 	if res == nil {
 		res = NewResolver("")
 	}
-	list, why := targets(ctx, res, route, to.Domain, limits.Dialogues)
+	limit := limits.Dialogues
+	var hosts *dnscheck.MailHosts
+	if route.MX && d.DNS != nil {
+		// Hosts that a policy rules out are not dialled, and must not use up the dialogues of those behind them.
+		hosts, limit = &dnscheck.MailHosts{DNS: d.DNS}, maxMX*maxPerHost
+		res = hosts
+	}
+	policies := d.policiesFor(ctx, route, to.Domain, hosts)
+	list, why := targets(ctx, res, route, to.Domain, limit)
+	demands := policies()
 	if why != nil {
 		none.Outcome, none.Host, none.IP, none.Text = why.outcome, why.host, why.ip, clip(why.text)
 		none.Millis = time.Since(began).Milliseconds()
@@ -97,24 +112,41 @@ func (d *Deliverer) Deliver(ctx context.Context, route Route, env Envelope, msg 
 		return []ledger.Attempt{none}
 	}
 	var out []ledger.Attempt
+	dialogues, refused := 0, ""
 	for _, t := range list {
-		g := &dialogue{d: d, route: route, to: t, env: env, msg: msg}
-		a, next := g.run(ctx, limits)
-		for next == afresh || next == inClear { // each at most once: what it sets rules it out the next time
-			if next == afresh {
-				g.fresh = true
-			} else {
-				g.clear = true
-			}
-			if next == inClear || a.Stage != stageMail {
-				out = append(out, a)
-			}
-			a, next = g.run(ctx, limits)
+		if dialogues == limits.Dialogues {
+			break
 		}
-		out = append(out, a)
-		if next != nextHost {
+		t.demand = demands.of(ctx, t.host)
+		if t.demand.unfit != "" && t.demand.enforced() {
+			if refused != t.host { // told once, whatever its addresses
+				out = append(out, t.demand.blocked(none, t))
+			}
+			refused = t.host
+			continue
+		}
+		dialogues++
+		a, next := d.offer(ctx, limits, &dialogue{d: d, route: route, to: t, env: env, msg: msg})
+		if out = append(out, a...); next != nextHost {
 			break
 		}
 	}
 	return out
+}
+
+// offer speaks with one host: once, and again where the first dialogue says so.
+func (d *Deliverer) offer(ctx context.Context, limits Limits, g *dialogue) (out []ledger.Attempt, next then) {
+	a, next := g.run(ctx, limits)
+	for next == afresh || next == inClear { // each at most once: what it sets rules it out the next time
+		if next == afresh {
+			g.fresh = true
+		} else {
+			g.clear = true
+		}
+		if next == inClear || a.Stage != stageMail {
+			out = append(out, a)
+		}
+		a, next = g.run(ctx, limits)
+	}
+	return append(out, a), next
 }

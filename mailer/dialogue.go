@@ -38,7 +38,7 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 	began := time.Now()
 	a := ledger.Attempt{Route: g.route.Name, Smart: g.route.smart(), Host: g.to.host, IP: g.to.ip.String(), Stage: stageDial,
 		Began: began.UTC().Truncate(time.Millisecond)}
-	key := poolKey{g.route.Name, g.route.Smarthost, g.to.ip, g.route.port(), g.route.TLS, g.route.Username, g.clear}
+	key := poolKey{g.route.Name, g.route.Smarthost, g.to.ip, g.route.port(), g.route.TLS, g.route.Username, g.clear, g.to.host, g.to.demand.key()}
 	var s *session
 	reused := false
 	if !g.fresh {
@@ -64,7 +64,7 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 		text, err = g.transact(s)
 	}
 	held := uncut() // false: the cut came, or comes this very moment; the connection is of no further use
-	a.Stage, a.TLS, a.Local, a.HELO = s.stage, s.tls, s.local, s.helo
+	a.Stage, a.TLS, a.Security, a.Local, a.HELO = s.stage, s.tls, s.sec, s.local, s.helo
 	next := g.judge(&a, s, text, err)
 	a.Millis = time.Since(began).Milliseconds()
 	// A kept connection dies quietly, and is found dead at the next command. The host has no mail yet: ask it again.
@@ -158,6 +158,7 @@ func (g *dialogue) judge(a *ledger.Attempt, s *session, text string, err error) 
 	a.Text = s.errText(err)
 	var hs errHandshake
 	var cert errCertificate
+	var policy errPolicy
 	switch {
 	case s.w.wasCut() != nil || errors.Is(err, errStopped):
 		a.Outcome, a.Text = ledger.Unreachable, textStopped
@@ -170,9 +171,12 @@ func (g *dialogue) judge(a *ledger.Attempt, s *session, text string, err error) 
 		if g.mayBeClear() {
 			return inClear
 		}
+		if p := g.to.demand.policy; p.Enforced() && p != ledger.ByRoute {
+			a.Outcome, a.Text = ledger.Blocked, clip(policyWords(p)+": "+a.Text)
+		}
 		return nextHost
 	case errors.Is(err, errNoTLS), errors.Is(err, errLoginInClear), errors.Is(err, errNoAuth), errors.Is(err, errInjected),
-		errors.As(err, &cert), isBudget(err):
+		errors.As(err, &cert), errors.As(err, &policy), isBudget(err):
 		a.Outcome = ledger.Blocked
 		return nextHost
 	}
@@ -227,7 +231,7 @@ func (g *dialogue) judgeReply(a *ledger.Attempt, s *session) then {
 
 // mayBeClear says whether the same host may be asked again without TLS.
 func (g *dialogue) mayBeClear() bool {
-	return !g.clear && (g.route.TLS == "" || g.route.TLS == TLSOpportunistic) && g.route.Username == ""
+	return !g.clear && !g.to.demand.enforced() && (g.route.TLS == "" || g.route.TLS == TLSOpportunistic) && g.route.Username == ""
 }
 
 // settle keeps the connection when it is fit for another mail, else says goodbye.
@@ -245,7 +249,7 @@ func (g *dialogue) settle(key poolKey, s *session, a *ledger.Attempt, err error,
 	}
 	if err != nil && said == nil && s.stage != stageData {
 		// The host broke off, or talks past its budget: nobody would answer a QUIT. A stop of our own is said.
-		if s.w.wasCut() == nil && !errors.Is(err, errNoUTF8) && !errors.Is(err, errNoTLS) && !errors.Is(err, errNoAuth) {
+		if s.w.wasCut() == nil && !errors.Is(err, errNoUTF8) && !errors.Is(err, errNoTLS) && !errors.Is(err, errNotOffered) && !errors.Is(err, errNoAuth) {
 			s.close()
 			return
 		}

@@ -15,7 +15,9 @@ type poolKey struct {
 	port      string
 	tls       TLSMode
 	user      string
-	clear     bool // opportunistic TLS had failed
+	clear     bool   // opportunistic TLS had failed
+	host      string // whose name the certificate was verified for
+	demand    string // demand.key
 }
 
 // pool keeps open connections for the next mail. A kept connection lives on its timer: when it fires, the connection is closed, whether

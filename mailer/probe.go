@@ -70,6 +70,8 @@ type Prober struct {
 	HELO string       // "" = localhost
 	// Port of the hosts; 0 = 25.
 	Port int
+	// MTASTS and DANE say whether our mail obeys these policies. They are shown in any case, and end a probe only where they end a mail.
+	MTASTS, DANE bool
 	// ReturnPath gives the sender to say in MAIL; nil or "" = the null sender. A real one shows what a real mail would meet.
 	ReturnPath   func() string
 	RootCAs      *x509.CertPool // nil = the system's
@@ -110,13 +112,12 @@ func (p *Prober) Probe(ctx context.Context, to Address, tell func(ProbeStep)) Pr
 
 // probing is one probe under way.
 type probing struct {
-	p      *Prober
-	to     Address
-	limits Limits
-	tell   func(ProbeStep)
-	out    Probed
-	sts    *dnscheck.STSPolicy
-	dane   []dnscheck.DANE
+	p       *Prober
+	to      Address
+	limits  Limits
+	tell    func(ProbeStep)
+	out     Probed
+	demands map[string]demand // by host: what it must prove
 }
 
 func (r *probing) step(began time.Time, s ProbeStep) {
@@ -158,11 +159,18 @@ func (r *probing) run(ctx context.Context) {
 		if len(mx.Hosts) > 1 && len(ips) > 1 {
 			ips = oneOfEach(ips)
 		}
+		demand := r.demands[h.Name]
+		if len(ips) > 0 && demand.unfit != "" && demand.enforced() {
+			s := ProbeStep{Step: "policy", Host: h.Name, Grade: GradeBad, Cause: "tls.policy_failed", Says: policyWords(demand.policy) + " keeps mail from this host: " + demand.why + "."}
+			r.end(demand.blockedAs(), s.Cause, s.Says)
+			r.step(time.Now(), s)
+			continue
+		}
 		for _, ip := range ips {
 			if asked++; asked > most || ctx.Err() != nil {
 				return
 			}
-			d := &probeDialogue{probing: r, host: h.Name, ip: ip}
+			d := &probeDialogue{probing: r, host: h.Name, ip: ip, demand: demand}
 			if d.run(ctx) {
 				return
 			}
@@ -223,7 +231,8 @@ func (r *probing) addresses(h dnscheck.MXHost) []netip.Addr {
 	return ips
 }
 
-// policies tells what the domain demands of TLS.
+// policies tells what the domain demands of TLS. MTA-STS is asked for as it is published now; a mail may go by an older policy that is still
+// valid.
 func (r *probing) policies(ctx context.Context, mx dnscheck.MX) {
 	began := time.Now()
 	var hosts []string
@@ -231,11 +240,10 @@ func (r *probing) policies(ctx context.Context, mx dnscheck.MX) {
 		hosts = append(hosts, h.Name)
 	}
 	sts := dnscheck.CheckMTASTS(ctx, r.p.DNS, r.p.HTTP, r.to.Domain, hosts)
-	r.dane = dnscheck.CheckDANE(ctx, r.p.DNS, mx)
+	dane := dnscheck.CheckDANE(ctx, r.p.DNS, mx, r.p.Port)
 	s := ProbeStep{Step: "policy", Grade: GradeOK, Says: "MTA-STS: " + sentence(sts.Why)}
 	switch sts.Status {
 	case dnscheck.STSValid:
-		r.sts = sts.Policy
 		s.Text = sts.Policy.Mode
 		if len(sts.Uncovered) > 0 {
 			s.Grade = GradeCare
@@ -244,10 +252,32 @@ func (r *probing) policies(ctx context.Context, mx dnscheck.MX) {
 	default:
 		s.Grade = GradeCare
 	}
-	if n := slices.IndexFunc(r.dane, func(d dnscheck.DANE) bool { return d.Binding }); n >= 0 {
-		s.Says += " DANE: " + sentence(r.dane[n].Why)
+	if n := slices.IndexFunc(dane, func(d dnscheck.DANE) bool { return d.Binding }); n >= 0 {
+		s.Says += " DANE: " + sentence(dane[n].Why)
 	} else {
 		s.Says += " DANE: no record that binds."
 	}
+	r.demands = map[string]demand{}
+	for _, h := range hosts {
+		r.demands[h] = r.demandOf(h, sts, dane)
+		if r.demands[h].enforced() {
+			s.Says += " " + h + " must fit " + policyWords(r.demands[h].policy) + "."
+		}
+	}
 	r.step(began, s)
+}
+
+// demandOf is what a host must prove before our mail goes there.
+func (r *probing) demandOf(host string, sts dnscheck.MTASTS, dane []dnscheck.DANE) demand {
+	for _, x := range dane {
+		if d, ok := daneDemand(x, r.to.Domain); ok && r.p.DANE && x.Host == host {
+			return d
+		}
+	}
+	if sts.Policy != nil && r.p.MTASTS {
+		if d, ok := stsDemand(*sts.Policy, sts.ID, host); ok {
+			return d
+		}
+	}
+	return demand{}
 }

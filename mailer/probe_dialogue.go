@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net/netip"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 )
@@ -22,8 +20,9 @@ import (
 // budgets of wire and speech bound it all the same.
 type probeDialogue struct {
 	*probing
-	host string
-	ip   netip.Addr
+	host   string
+	ip     netip.Addr
+	demand demand // what the host must prove
 
 	s      *session
 	read   *bufio.Reader
@@ -43,7 +42,7 @@ func (d *probeDialogue) run(ctx context.Context) (decided bool) {
 	if d.p.Port != 0 {
 		port = strconv.Itoa(d.p.Port)
 	}
-	s, err := dial(ctx, d.limits, target{d.host, d.ip}, port)
+	s, err := dial(ctx, d.limits, target{host: d.host, ip: d.ip}, port)
 	if err != nil {
 		d.tell1(began, ProbeStep{Step: "connect", Grade: GradeBad, Says: "No connection: " + netText(ctx, err) + ".", Cause: "deferred.remote_down"})
 		return false
@@ -162,23 +161,13 @@ func (d *probeDialogue) offered(name string) bool {
 	return false
 }
 
-// mustTLS says why mail may go to this host over verified TLS only; "" = it may go in clear.
-func (d *probeDialogue) mustTLS() string {
-	for _, x := range d.dane {
-		if x.Binding && strings.EqualFold(x.Host, d.host) {
-			return "DANE"
-		}
-	}
-	if d.sts != nil && d.sts.Mode == "enforce" {
-		return "MTA-STS"
-	}
-	return ""
-}
-
 // secure says STARTTLS where it is offered, and tells what certificate the host shows. False: nothing more can be said to this host.
 func (d *probeDialogue) secure() bool {
 	began := time.Now()
-	must := d.mustTLS()
+	must := ""
+	if d.demand.enforced() {
+		must = policyWords(d.demand.policy)
+	}
 	s := ProbeStep{Step: "starttls", Grade: GradeCare, Says: "The host offers no TLS: mail travels in clear."}
 	if !d.offered("STARTTLS") {
 		if must != "" {
@@ -199,85 +188,57 @@ func (d *probeDialogue) secure() bool {
 		d.tell1(began, s)
 		return false
 	}
-	shown, err := d.handshake()
+	shown, sec, err := d.handshake()
 	s.Cert = shown
 	switch {
 	case err != nil:
 		s.Grade, s.Cause, s.Says = GradeBad, "tls.policy_failed", "The TLS handshake fails: "+d.s.errText(err)+"."
+		if must == "" {
+			s.Cause, s.Says = "deferred.other", s.Says+" A mail would be offered again in clear."
+		}
 		d.end(ledger.Unreachable, s.Cause, s.Says)
-	case must == "DANE" && shown.DANE != "match":
-		s.Grade, s.Cause, s.Says = GradeBad, "tls.policy_failed", "The certificate is not the one that the domain's DANE records name."
+	case sec.Failed != "" && must != "":
+		s.Grade, s.Cause, s.Says = GradeBad, "tls.policy_failed", must+" keeps mail from this host: "+sec.Problem+"."
 		d.end(ledger.Blocked, s.Cause, s.Says)
-	case must == "MTA-STS" && (!shown.Verified || !d.sts.Covers(d.host)):
-		s.Grade, s.Cause, s.Says = GradeBad, "tls.policy_failed", "The domain's MTA-STS policy does not allow this host with this certificate."
-		d.end(ledger.Blocked, s.Cause, s.Says)
+	case sec.Failed != "":
+		s.Grade, s.Says = GradeCare, "Encrypted, "+shown.TLS+". "+policyWords(sec.Policy)+" would keep mail from this host: "+sec.Problem+"."
 	case !shown.Verified && shown.DANE != "match":
-		s.Grade, s.Says = GradeCare, "Encrypted, "+shown.TLS+"; the certificate does not verify ("+shown.Problem+"), which most senders accept."
+		s.Grade, s.Says = GradeCare, "Encrypted, "+shown.TLS+"; "+sec.Problem+", which most senders accept."
 	default:
-		s.Grade, s.Says = GradeOK, "Encrypted, "+shown.TLS+", and the certificate verifies."
+		s.Grade, s.Says = GradeOK, "Encrypted, "+shown.TLS+", and the certificate "+map[bool]string{true: "fits the DANE records", false: "verifies"}[shown.DANE == "match"]+"."
 	}
 	d.tell1(began, s)
 	return s.Grade != GradeBad && d.hello()
 }
 
 // handshake brings TLS up and reads the certificate; that it does not verify is told and no error.
-func (d *probeDialogue) handshake() (*Shown, error) {
+func (d *probeDialogue) handshake() (*Shown, *ledger.Security, error) {
 	d.s.w.stage(d.s.w.limits.Command)
-	conn := tls.Client(d.s.w, &tls.Config{ServerName: d.host, InsecureSkipVerify: true}) // verified below, to be told
+	conn := tls.Client(d.s.w, &tls.Config{ServerName: d.demand.sni(d.host), InsecureSkipVerify: true}) // verified below, to be told
 	if err := conn.Handshake(); err != nil {
-		return nil, errHandshake{err}
+		return nil, nil, errHandshake{err}
 	}
 	state := conn.ConnectionState()
-	certs := state.PeerCertificates
-	leaf := certs[0]
-	shown := &Shown{TLS: tls.VersionName(state.Version), Issuer: clip(leaf.Issuer.String()), NotAfter: leaf.NotAfter.UTC()}
-	for _, n := range leaf.DNSNames[:min(20, len(leaf.DNSNames))] {
-		shown.Names = append(shown.Names, clip(n))
+	sec := d.demand.shown(state, d.host, d.p.RootCAs)
+	shown := &Shown{TLS: tls.VersionName(state.Version), Verified: sec.Certificate == ledger.Verified}
+	if len(state.PeerCertificates) > 0 {
+		leaf := state.PeerCertificates[0]
+		shown.Issuer, shown.NotAfter = clip(leaf.Issuer.String()), leaf.NotAfter.UTC()
+		for _, n := range leaf.DNSNames[:min(20, len(leaf.DNSNames))] {
+			shown.Names = append(shown.Names, clip(n))
+		}
+		_, shown.Problem = judgeCertificate(state.PeerCertificates, d.host, d.p.RootCAs)
 	}
-	opts := x509.VerifyOptions{Roots: d.p.RootCAs, DNSName: d.host, Intermediates: x509.NewCertPool()}
-	for _, c := range certs[1:] {
-		opts.Intermediates.AddCert(c)
+	if d.demand.policy == ledger.DANE && len(d.demand.tlsa) > 0 {
+		shown.DANE = "match"
+		if sec.Failed != "" {
+			shown.DANE = "mismatch"
+		}
 	}
-	if _, err := leaf.Verify(opts); err != nil {
-		shown.Problem = clip(strings.TrimPrefix(err.Error(), "x509: "))
-	} else {
-		shown.Verified = true
-	}
-	shown.DANE = d.tlsa(certs)
 	d.s.top = &speech{Conn: conn, w: d.s.w}
 	d.s.tls = shown.TLS
 	d.read = bufio.NewReader(d.s.top)
-	return shown, nil
-}
-
-// tlsa compares the certificates with the DANE records that bind; "" = none do.
-func (d *probeDialogue) tlsa(certs []*x509.Certificate) string {
-	for _, x := range d.dane {
-		if !x.Binding || !strings.EqualFold(x.Host, d.host) {
-			continue
-		}
-		for _, rec := range x.Records {
-			if rec.Usable() == "" && rec.Matches(certs) && (rec.Usage == 3 || anchored(rec, certs, d.host)) {
-				return "match"
-			}
-		}
-		return "mismatch"
-	}
-	return ""
-}
-
-// anchored verifies a host's certificate against the one that a record of usage 2 names (RFC 7672 section 3.1.2).
-func anchored(rec dnscheck.TLSA, certs []*x509.Certificate, host string) bool {
-	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), DNSName: host}
-	for _, c := range certs {
-		if rec.Matches([]*x509.Certificate{c}) {
-			opts.Roots.AddCert(c)
-		} else {
-			opts.Intermediates.AddCert(c)
-		}
-	}
-	_, err := certs[0].Verify(opts)
-	return err == nil
+	return shown, sec, nil
 }
 
 func (d *probeDialogue) mail() bool {

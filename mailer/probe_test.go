@@ -24,7 +24,7 @@ func prober(t *testing.T, w *sim.World) *mailer.Prober {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	return &mailer.Prober{DNS: &dnscheck.Resolver{Servers: []string{w.Resolver()}}, HELO: "mail.sender.example", Port: w.SMTPPort(), RootCAs: roots, AllowPrivate: true,
+	return &mailer.Prober{DNS: &dnscheck.Resolver{Servers: []string{w.Resolver()}}, HELO: "mail.sender.example", Port: w.SMTPPort(), RootCAs: roots, AllowPrivate: true, MTASTS: true, DANE: true,
 		ReturnPath: func() string { return "b+probe@bounces.sender.example" },
 		Limits:     mailer.Limits{Dial: 2 * time.Second, Banner: time.Second, Command: time.Second, BeforeDot: 3 * time.Second}}
 }

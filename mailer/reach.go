@@ -49,7 +49,7 @@ func (r *Reacher) Reach(ctx context.Context, h dnscheck.MXHost) dnscheck.Reached
 		if r.Port != 0 {
 			port = strconv.Itoa(r.Port)
 		}
-		s, err := dial(ctx, l.withDefaults(), target{h.Name, ip}, port)
+		s, err := dial(ctx, l.withDefaults(), target{host: h.Name, ip: ip}, port)
 		if err != nil {
 			out.Why = "no connection: " + netText(ctx, err)
 			continue

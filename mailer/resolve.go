@@ -44,8 +44,9 @@ const (
 
 // target is one address to dial. It is dialled by IP and never by name again, or a second answer could lead elsewhere.
 type target struct {
-	host string // for TLS and the record
-	ip   netip.Addr
+	host   string // for TLS and the record
+	ip     netip.Addr
+	demand demand // what the host must prove
 }
 
 // noWay is why there is nothing to dial.
@@ -85,7 +86,7 @@ func targets(ctx context.Context, res Resolver, route Route, domain string, limi
 			ips = oneOfEach(ips)
 		}
 		for _, ip := range ips {
-			t := target{host, ip}
+			t := target{host: host, ip: ip}
 			if len(out) < limit && !slices.ContainsFunc(out, func(o target) bool { return o.ip == ip }) {
 				out = append(out, t)
 			}
@@ -104,7 +105,7 @@ func relayTargets(ctx context.Context, res Resolver, route Route, limit int) ([]
 		return nil, &noWay{outcome: ledger.Blocked, text: "the route's smarthost is not host:port"}
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return []target{{host, ip}}, nil
+		return []target{{host: host, ip: ip}}, nil
 	}
 	ips, why := addresses(ctx, res, host)
 	if why != nil {
@@ -113,7 +114,7 @@ func relayTargets(ctx context.Context, res Resolver, route Route, limit int) ([]
 	}
 	var out []target
 	for _, ip := range ips[:min(limit, len(ips))] {
-		out = append(out, target{host, ip})
+		out = append(out, target{host: host, ip: ip})
 	}
 	return out, nil
 }
@@ -165,7 +166,11 @@ func addresses(ctx context.Context, res Resolver, host string) ([]netip.Addr, *n
 	if err != nil && len(ips) == 0 {
 		var dns *net.DNSError
 		if errors.As(err, &dns) && dns.IsNotFound {
-			return nil, &noWay{outcome: ledger.NoHost, host: host, text: "the name has no address, or does not exist"}
+			text := textNoAddress
+			if strings.HasPrefix(dns.Err, "the name ") { // dnscheck tells which
+				text = dns.Err
+			}
+			return nil, &noWay{outcome: ledger.NoHost, host: host, text: text}
 		}
 		return nil, &noWay{outcome: ledger.NoDNS, host: host, text: "address: " + dnsText(err)}
 	}
@@ -173,7 +178,7 @@ func addresses(ctx context.Context, res Resolver, host string) ([]netip.Addr, *n
 		ips[i] = ips[i].Unmap()
 	}
 	if len(ips) == 0 {
-		return nil, &noWay{outcome: ledger.NoHost, host: host, text: "the name has no address, or does not exist"}
+		return nil, &noWay{outcome: ledger.NoHost, host: host, text: textNoAddress}
 	}
 	return ips[:min(maxAddresses, len(ips))], nil
 }
@@ -196,6 +201,8 @@ func oneOfEach(ips []netip.Addr) []netip.Addr {
 	}
 	return ips[:min(maxPerHost, len(ips))]
 }
+
+const textNoAddress = "the name has no address, or does not exist"
 
 // worse keeps the reason that leaves most hope: a host that DNS could not tell today may be there tomorrow, and one that we refuse
 // to dial exists.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 )
 
@@ -123,6 +124,10 @@ func TestDeliverStaysOutside(t *testing.T) {
 		as := deliverer(t, z).Deliver(t.Context(), Route{Name: "mx", MX: true}, testEnvelope(), []byte(testMail))
 		if len(as) != 1 || as[0].Outcome != ledger.Blocked || as[0].Stage != "dns" {
 			t.Errorf("%s: %s", f[1], summary(as))
+		}
+		r := &Reacher{ReturnPath: func() string { return "b-x@bounces.example" }}
+		if got := r.Reach(t.Context(), dnscheck.MXHost{Name: "mx.shop.example", Addrs: []netip.Addr{mustIP(f[1])}}); got.State != dnscheck.ReachUntried || got.IP.IsValid() || !strings.Contains(got.Why, "no address on the Internet") {
+			t.Errorf("%s: a check of the receiver went there: %+v", f[1], got)
 		}
 	}
 	if n == 0 {

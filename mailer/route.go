@@ -19,14 +19,16 @@ const (
 // Route is a way out. With a Smarthost it leads to our own relay, else to the recipient's MX.
 //
 // To a relay, required and implicit mean a certificate that verifies for the relay's name: the mail carries a live link. To an MX they
-// mean encryption only, as its name came from DNS and proves nothing (RFC 7435). A password is never sent without a verified
-// certificate, whatever the mode.
+// mean encryption only, as its name came from DNS and proves nothing (RFC 7435); what proves it is the recipient's own
+// policy, MTASTS and DANE. A password is never sent without a verified certificate, whatever the mode.
 type Route struct {
 	Name         string
 	Smarthost    string         // host:port; "" = to the MX
 	MX           bool           // straight to the recipient's MX
 	Port         int            // of the MX; 0 = 25
 	TLS          TLSMode        // "" = opportunistic
+	MTASTS       bool           // obey the MTA-STS policy of the recipient's domain (RFC 8461); only with MX, and not with TLSNone
+	DANE         bool           // obey the DANE records of the recipient's hosts (RFC 7672); only with MX, and not with TLSNone
 	RootCAs      *x509.CertPool // nil = the system's
 	Username     string         // "" = no AUTH
 	Password     string

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+	"github.com/resetd/resetd/internal/ledger"
 )
 
 // The stages of a dialogue, in order. An attempt names the last one begun.
@@ -35,6 +35,7 @@ var (
 	errNoTLS        = errors.New("the host offers no STARTTLS, and the route requires TLS")
 	errLoginInClear = errors.New("the route has a password, and the connection has no verified TLS: it was not sent")
 	errInjected     = errors.New("the host sent clear text behind its STARTTLS reply")
+	errNotOffered   = errors.New("the host offers no STARTTLS")
 	errNoAuth       = errors.New("the relay offers no login that we can use (PLAIN or LOGIN)")
 )
 
@@ -42,14 +43,24 @@ var (
 type errHandshake struct{ error }
 type errCertificate struct{ error }
 
+// errPolicy is a host that does not fit what is demanded of it.
+type errPolicy struct {
+	policy ledger.Policy
+	error
+}
+
+func (e errPolicy) Unwrap() error { return e.error }
+
 // session is an open connection, ready for MAIL. It serves one dialogue at a time.
 type session struct {
 	w      *wire
 	top    *speech
 	client *smtp.Client
-	local  string // our address of the connection
-	helo   string // the name that was said in EHLO; "" = none yet
-	tls    string // "TLS 1.3"; "" = in clear
+	local  string           // our address of the connection
+	helo   string           // the name that was said in EHLO; "" = none yet
+	tls    string           // "TLS 1.3"; "" = in clear
+	sec    *ledger.Security // what is recorded of it; nil = in clear, and nothing is demanded
+	demand demand
 	stage  string
 	mails  int // taken by the host over this connection
 	idle   *time.Timer
@@ -64,7 +75,7 @@ func dial(ctx context.Context, limits Limits, t target, port string) (*session, 
 	}
 	w := &wire{Conn: conn, limits: limits}
 	w.begin()
-	s := &session{w: w, stage: stageDial}
+	s := &session{w: w, stage: stageDial, demand: t.demand, sec: t.demand.begin()}
 	if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
 		s.local = tcp.AddrPort().Addr().Unmap().WithZone("").String()
 	}
@@ -86,6 +97,9 @@ func (s *session) greet(route Route, host string, clear bool) error {
 	if err := s.hello(route.helo(), stageBanner); err != nil {
 		return err
 	}
+	if clear {
+		s.sec = s.demand.fails(s.sec, ledger.ValidationFault, "the TLS handshake had failed")
+	}
 	if route.TLS != TLSImplicit && route.TLS != TLSNone && !clear {
 		offered, _ := s.client.Extension("STARTTLS")
 		switch {
@@ -98,9 +112,16 @@ func (s *session) greet(route Route, host string, clear bool) error {
 			if err := s.hello(route.helo(), stageEhlo); err != nil {
 				return err
 			}
+		case s.demand.enforced() && s.demand.policy != ledger.ByRoute:
+			s.stage = stageStartTLS
+			s.sec = s.demand.fails(s.sec, ledger.NoSTARTTLS, errNotOffered.Error())
+			return errPolicy{s.demand.policy, errNotOffered}
 		case route.TLS == TLSRequired:
 			s.stage = stageStartTLS
+			s.sec = s.demand.fails(s.sec, ledger.NoSTARTTLS, errNotOffered.Error())
 			return errNoTLS
+		default:
+			s.sec = s.demand.fails(s.sec, ledger.NoSTARTTLS, errNotOffered.Error())
 		}
 	}
 	if route.Username != "" {
@@ -138,11 +159,13 @@ func (s *session) startTLS(route Route, host string) (verified bool, err error) 
 	if err != nil {
 		var said *textproto.Error
 		if errors.As(err, &said) {
+			s.sec = s.demand.fails(s.sec, ledger.NoSTARTTLS, "the host refuses STARTTLS")
 			return false, &smtp.SMTPError{Code: code, Message: msg}
 		}
 		return false, err
 	}
 	if br.Buffered() > 0 { // CVE-2011-0411 and its many cousins
+		s.sec = s.demand.fails(s.sec, ledger.ValidationFault, errInjected.Error())
 		return false, errInjected
 	}
 	verified, err = s.secure(route, host)
@@ -152,32 +175,27 @@ func (s *session) startTLS(route Route, host string) (verified bool, err error) 
 	return verified, err
 }
 
-// secure shakes hands. Whether the certificate verifies is found out in any case, and decides only where the route says so.
+// secure shakes hands. What the host's certificate is worth is found out in any case; it decides where the route or a policy says so.
 func (s *session) secure(route Route, host string) (verified bool, err error) {
 	s.stage = stageStartTLS
 	s.w.stage(s.w.limits.Command)
-	var bad error
-	conn := tls.Client(s.w, &tls.Config{
-		ServerName:         host,
-		InsecureSkipVerify: true, // VerifyConnection looks instead, and remembers
-		VerifyConnection: func(cs tls.ConnectionState) error {
-			opts := x509.VerifyOptions{Roots: route.RootCAs, DNSName: host, Intermediates: x509.NewCertPool()}
-			for _, c := range cs.PeerCertificates[1:] {
-				opts.Intermediates.AddCert(c)
-			}
-			_, bad = cs.PeerCertificates[0].Verify(opts)
-			return nil
-		},
-	})
+	conn := tls.Client(s.w, &tls.Config{ServerName: s.demand.sni(host), InsecureSkipVerify: true}) // verified below, to be told
 	if err := conn.Handshake(); err != nil {
+		s.sec = s.demand.fails(s.sec, ledger.ValidationFault, "the TLS handshake fails: "+plain(err))
 		return false, errHandshake{err}
 	}
-	if bad != nil && route.mustVerify() {
-		return false, errCertificate{bad}
+	s.sec = s.demand.shown(conn.ConnectionState(), host, route.RootCAs)
+	verified = s.sec.Certificate == ledger.Verified
+	if s.sec.Failed != "" && s.demand.enforced() {
+		return false, errPolicy{s.demand.policy, errors.New(s.sec.Problem)}
+	}
+	if !verified && route.mustVerify() {
+		s.sec.Policy, s.sec.Failed = ledger.ByRoute, s.sec.Certificate
+		return false, errCertificate{errors.New(s.sec.Problem)}
 	}
 	s.top = &speech{Conn: conn, w: s.w}
 	s.tls = tls.VersionName(conn.ConnectionState().Version)
-	return bad == nil, nil
+	return verified, nil
 }
 
 func (s *session) login(route Route, verified bool) error {

@@ -11,7 +11,7 @@ import (
 func TestEndlessBannerEndsWithinBudget(t *testing.T) {
 	h := newHost(t, polite(manners{"ENDLESS": "BANNER"}))
 	l := Limits{}.withDefaults()
-	s, err := dial(t.Context(), l, target{"x", mustIP("127.0.0.1")}, h.relay().port())
+	s, err := dial(t.Context(), l, target{host: "x", ip: mustIP("127.0.0.1")}, h.relay().port())
 	if err != nil {
 		t.Fatal(err)
 	}

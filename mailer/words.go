@@ -103,9 +103,12 @@ func isBudget(err error) bool {
 func (s *session) errText(err error) string {
 	var hs errHandshake
 	var cert errCertificate
+	var policy errPolicy
 	switch {
+	case errors.As(err, &policy):
+		return clip(policyWords(policy.policy) + ": " + policy.Error())
 	case errors.As(err, &cert):
-		return clip("the certificate does not verify: " + cert.Error())
+		return clip(cert.Error())
 	case errors.As(err, &hs):
 		return clip("TLS handshake: " + plain(hs.error))
 	case s.w.wasCut() != nil:

@@ -148,6 +148,9 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 	for _, f := range facts {
 		if f.Attempt != nil {
 			w.count(ctx, "attempts:"+string(f.Attempt.Outcome))
+			if how := secured(f.Attempt); how != "" {
+				w.count(ctx, "tls:"+how)
+			}
 		}
 	}
 	w.Log.Info().Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Int("try", try).Str("route", last.Route).Str("host", last.Host).

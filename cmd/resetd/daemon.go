@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/api"
 	"github.com/resetd/resetd/internal/desk"
@@ -303,6 +304,17 @@ func (d *daemon) every(ctx context.Context, interval time.Duration, do func(cont
 	}
 }
 
+// deliverer finds recipients' hosts and policies through the resolver of the checks; without one, the system's finds hosts, and no policy is
+// obeyed.
+func (d *daemon) deliverer() *mailer.Deliverer {
+	m := &mailer.Deliverer{Resolver: d.resolver}
+	if deps := d.outside.DNS; deps.DNS != nil {
+		m.DNS = deps.DNS
+		m.STS = &dnscheck.STSSender{DNS: deps.DNS, HTTP: deps.HTTP, Kept: d.store, Now: d.store.Now}
+	}
+	return m
+}
+
 func (d *daemon) newWorker() *worker.Worker {
 	routes := map[string]mailer.Route{}
 	for _, r := range d.routes {
@@ -316,7 +328,7 @@ func (d *daemon) newWorker() *worker.Worker {
 	return &worker.Worker{
 		Name:  fmt.Sprintf("%s/%d/%x", host, os.Getpid(), seed[:4]),
 		Redis: d.redis, Store: d.store, Tokens: d.tokens, Sealer: d.sealer, Paths: d.paths,
-		Mailer: &mailer.Deliverer{Resolver: d.resolver}, Log: d.log,
+		Mailer: d.deliverer(), Log: d.log,
 		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL, Domains: d.outside.Domains, DNS: d.outside.DNS,
 		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps, Replies: d.replies, Watch: d.lookout,
 	}

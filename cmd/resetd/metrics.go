@@ -38,6 +38,7 @@ var (
 	descWorkers  = desc("workers", "Workers with a heartbeat.")
 	descBlind    = desc("sensor_blind", "1 while a source of facts cannot see.", "sensor")
 	descAttempts = desc("attempts_total", "SMTP dialogues by outcome.", "outcome")
+	descTLS      = desc("tls_total", "How mails left, and what kept them: in clear, over TLS whose certificate does not verify, verified, as MTA-STS or DANE demands; a failure of a policy that is enforced, or in testing.", "outcome")
 	descRefused  = desc("refused_total", "Requests decided without a mail, by reason.", "reason")
 	descFailed   = desc("failed_total", "Messages that could not be built, by reason.", "reason")
 	descReturned = desc("returned_total", "Facts read from returned mail, by kind.", "fact")
@@ -48,7 +49,7 @@ var (
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descRefused, descFailed, descReturned, descReceived, descProvider, descOther} {
+	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descTLS, descRefused, descFailed, descReturned, descReceived, descProvider, descOther} {
 		ch <- d
 	}
 }
@@ -124,7 +125,7 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 			ch <- prometheus.MustNewConstMetric(descProvider, prometheus.CounterValue, float64(n), provider, outcome)
 			continue
 		}
-		d := map[string]*prometheus.Desc{"attempts": descAttempts, "refused": descRefused, "failed": descFailed, "returns": descReturned}[kind]
+		d := map[string]*prometheus.Desc{"attempts": descAttempts, "tls": descTLS, "refused": descRefused, "failed": descFailed, "returns": descReturned}[kind]
 		if !ok || d == nil {
 			d, label = descOther, name
 		}

@@ -81,7 +81,7 @@ func outsideOf(cfg *config.Config) (desk.Outside, error) {
 	if err != nil {
 		return desk.Outside{}, err
 	}
-	p := &mailer.Prober{DNS: deps.DNS, HTTP: deps.HTTP, HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses, Replies: cfg.Replies()}
+	p := &mailer.Prober{DNS: deps.DNS, HTTP: deps.HTTP, HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses, Replies: cfg.Replies(), MTASTS: true, DANE: true}
 	for _, r := range cfg.Routes {
 		if !r.MX {
 			continue
@@ -90,7 +90,7 @@ func outsideOf(cfg *config.Config) (desk.Outside, error) {
 		if err != nil {
 			return desk.Outside{}, err
 		}
-		p.Port, p.RootCAs = route.Port, route.RootCAs
+		p.Port, p.RootCAs, p.MTASTS, p.DANE = route.Port, route.RootCAs, route.MTASTS, route.DANE
 		break
 	}
 	return desk.Outside{Domains: questionsOf(cfg), DNS: deps, Prober: p}, nil

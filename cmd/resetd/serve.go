@@ -219,7 +219,8 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 
 func routeOf(cfg *config.Config, r config.Route) (mailer.Route, error) {
 	route := mailer.Route{Name: r.Name, Smarthost: r.Smarthost, MX: r.MX, Port: r.Port, TLS: mailer.TLSMode(r.TLS), Username: r.Username,
-		Password: string(r.Password), HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses}
+		Password: string(r.Password), HELO: cfg.SMTP.Helo, AllowPrivate: cfg.SMTP.AllowPrivateAddresses,
+		MTASTS: r.MTASTS, DANE: r.DANE}
 	if r.CAFile != "" {
 		pem, err := os.ReadFile(r.CAFile)
 		if err != nil {

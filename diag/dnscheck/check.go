@@ -74,7 +74,7 @@ func Check(ctx context.Context, q Question, d Deps) Report {
 	var parts sync.WaitGroup
 	parts.Go(func() {
 		r.MX = CheckMX(ctx, s, r.Domain)
-		r.DANE = CheckDANE(ctx, s, r.MX)
+		r.DANE = CheckDANE(ctx, s, r.MX, 0)
 		var hosts []string
 		for _, h := range r.MX.Hosts {
 			hosts = append(hosts, h.Name)

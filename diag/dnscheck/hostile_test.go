@@ -59,7 +59,7 @@ func TestFailingDNSIsTemporary(t *testing.T) {
 			if got := CheckTLSRPT(t.Context(), c, "sender.example"); !got.Unknown || got.Found {
 				t.Errorf("TLS-RPT: %+v", got)
 			}
-			if got := CheckDANE(t.Context(), c, MX{Hosts: []MXHost{{Name: "mx.sender.example", Addrs: []netip.Addr{ip}}}}); !got[0].Unknown || got[0].Binding {
+			if got := CheckDANE(t.Context(), c, MX{Hosts: []MXHost{{Name: "mx.sender.example", Addrs: []netip.Addr{ip}}}}, 0); !got[0].Unknown || got[0].Binding {
 				t.Errorf("DANE: %+v", got)
 			}
 			r := Check(t.Context(), Question{Domain: "sender.example", IPs: []netip.Addr{ip}, HELO: "mail.sender.example"},

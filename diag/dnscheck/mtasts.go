@@ -64,6 +64,26 @@ func PolicyClient(d Dialer) *http.Client {
 // CheckMTASTS reads the record of a domain and fetches its policy; with a nil client only the record is read. hosts are the
 // mail hosts that the policy must cover.
 func CheckMTASTS(ctx context.Context, resolver DNS, client *http.Client, domain string, hosts []string) MTASTS {
+	s := stsRecord(ctx, resolver, domain)
+	if s.Status != STSNotFetched || client == nil {
+		return s
+	}
+	p, err := fetchPolicy(ctx, client, domain)
+	if err != nil {
+		s.Status, s.Why = STSNoPolicy, strings.TrimPrefix(err.Error(), "dnscheck: ")
+		return s
+	}
+	s.Status, s.Why, s.Policy = STSValid, "mode "+p.Mode, &p
+	for _, h := range hosts {
+		if p.Mode != "none" && !p.Covers(h) {
+			s.Uncovered = append(s.Uncovered, foldName(h))
+		}
+	}
+	return s
+}
+
+// stsRecord reads the record of a domain: STSNotFetched, with the ID, where it announces a policy.
+func stsRecord(ctx context.Context, resolver DNS, domain string) MTASTS {
 	var s MTASTS
 	a := resolver.Lookup(ctx, "_mta-sts."+domain, dns.TypeTXT)
 	if a.Outcome.Temporary() {
@@ -92,21 +112,7 @@ func CheckMTASTS(ctx context.Context, resolver DNS, client *http.Client, domain 
 		return s
 	}
 	s.ID = id
-	if client == nil {
-		s.Status, s.Why = STSNotFetched, "the policy was not fetched"
-		return s
-	}
-	p, err := fetchPolicy(ctx, client, domain)
-	if err != nil {
-		s.Status, s.Why = STSNoPolicy, strings.TrimPrefix(err.Error(), "dnscheck: ")
-		return s
-	}
-	s.Status, s.Why, s.Policy = STSValid, "mode "+p.Mode, &p
-	for _, h := range hosts {
-		if p.Mode != "none" && !p.Covers(h) {
-			s.Uncovered = append(s.Uncovered, foldName(h))
-		}
-	}
+	s.Status, s.Why = STSNotFetched, "the policy was not fetched"
 	return s
 }
 

@@ -92,22 +92,3 @@ func (p STSPolicy) Covers(host string) bool {
 	}
 	return false
 }
-
-// STSCached is a policy as a sender keeps it between mails.
-type STSCached struct {
-	ID      string // of the TXT record at the time
-	Policy  STSPolicy
-	Fetched time.Time
-}
-
-// Valid reports whether the policy still binds the sender, whatever DNS says meanwhile: an attacker who suppresses the TXT
-// record must not switch it off (RFC 8461 section 3.3).
-func (c STSCached) Valid(now time.Time) bool {
-	return !c.Fetched.IsZero() && now.Before(c.Fetched.Add(c.Policy.MaxAge))
-}
-
-// Stale reports whether a new policy should be fetched: the record's id changed, or the policy is no longer valid. While a
-// fetch fails, a valid policy stays in force.
-func (c STSCached) Stale(id string, now time.Time) bool {
-	return !c.Valid(now) || id != "" && id != c.ID
-}

@@ -45,6 +45,7 @@ type MXHost struct {
 	Addrs    []netip.Addr `json:"addrs,omitempty"`
 	Problems []string     `json:"problems,omitempty"`
 	AD       bool         `json:"ad,omitempty"`      // its addresses are validated
+	Alias    string       `json:"alias,omitempty"`   // the name behind its name, where that is an alias
 	Unknown  bool         `json:"unknown,omitempty"` // DNS failed for its addresses
 }
 
@@ -128,8 +129,10 @@ func mxHost(ctx context.Context, resolver DNS, name string, pref int) MXHost {
 	h.AD = true
 	for _, a := range answers {
 		h.Addrs = append(h.Addrs, a.Addrs()...)
-		h.AD = h.AD && a.AD
+		// A family that has no address, or fails, says nothing of those that we would connect to; else blocking one would switch DANE off.
+		h.AD = h.AD && (a.AD || a.Outcome != Found)
 		if len(a.Aliases) > 0 && len(h.Problems) == 0 {
+			h.Alias = a.Aliases[len(a.Aliases)-1]
 			h.Problems = append(h.Problems, "the name is an alias (CNAME), which RFC 2181 section 10.3 forbids for mail hosts")
 		}
 	}
@@ -138,6 +141,7 @@ func mxHost(ctx context.Context, resolver DNS, name string, pref int) MXHost {
 		h.Unknown = true
 		h.Problems = append(h.Problems, "its address cannot be looked up now: "+failed.Why)
 	case len(h.Addrs) == 0:
+		h.AD = false
 		h.Problems = append(h.Problems, "it has no address")
 	}
 	h.Addrs = h.Addrs[:min(len(h.Addrs), 64)]

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,47 +96,121 @@ func (t TLSA) Matches(certs []*x509.Certificate) bool {
 	return false
 }
 
+// Usables are the records that senders use: of those that differ in nothing but the digest, only the strongest (RFC 7671 section 9).
+func Usables(records []TLSA) []TLSA {
+	var use []TLSA
+	for _, r := range records {
+		weaker := func(o TLSA) bool {
+			return o.Usable() == "" && o.Usage == r.Usage && o.Selector == r.Selector && r.Matching == 1 && o.Matching == 2
+		}
+		if r.Usable() == "" && !slices.ContainsFunc(records, weaker) {
+			use = append(use, r)
+		}
+	}
+	return use
+}
+
+// Fits reports whether a host proves itself by these records. certs are what it shows, its own first; names are those that a certificate
+// under an authority of usage 2 may be for: the host's, and the recipient's domain (RFC 7672 section 3.2.2). For usage 3 neither names nor
+// dates count (section 3.1.1).
+func Fits(records []TLSA, certs []*x509.Certificate, names ...string) bool {
+	for _, r := range Usables(records) {
+		if r.Matches(certs) && (r.Usage == 3 || slices.ContainsFunc(names, func(n string) bool { return r.anchors(certs, n) })) {
+			return true
+		}
+	}
+	return false
+}
+
+// anchors verifies a host's certificate against the one that a record of usage 2 stands for (RFC 7672 section 3.1.2).
+func (t TLSA) anchors(certs []*x509.Certificate, name string) bool {
+	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), DNSName: name}
+	for _, c := range certs {
+		if t.Matches([]*x509.Certificate{c}) {
+			opts.Roots.AddCert(c)
+		} else {
+			opts.Intermediates.AddCert(c)
+		}
+	}
+	_, err := certs[0].Verify(opts)
+	return err == nil
+}
+
 // DANE is the state of one mail host. Without a resolver that validates there is no DANE: unsigned records bind nobody.
 type DANE struct {
 	Host    string   `json:"host"`
-	Binding bool     `json:"binding"` // senders that know DANE must find a matching certificate
+	Base    string   `json:"base,omitempty"`    // the name that has the records, where it is another: the host's name is an alias
+	Binding bool     `json:"binding"`           // senders that know DANE must find a matching certificate
+	Encrypt bool     `json:"encrypt,omitempty"` // validated records, of which none is usable: senders must encrypt, and cannot check the certificate
 	Records []TLSA   `json:"records,omitempty"`
 	Unusual []string `json:"unusual,omitempty"` // why records are ignored
 	Unknown bool     `json:"unknown,omitempty"` // DNS failed; senders that know DANE then defer (RFC 7672 section 2.1)
 	Why     string   `json:"why"`
 }
 
-// CheckDANE looks up the TLSA records of the hosts of m.
-func CheckDANE(ctx context.Context, resolver DNS, m MX) []DANE {
+// CheckDANE looks up the TLSA records of the hosts of m, for a port; 0 = 25.
+func CheckDANE(ctx context.Context, resolver DNS, m MX, port int) []DANE {
 	var list []DANE
 	for i, h := range m.Hosts {
 		if i == maxMXHosts || len(h.Addrs) == 0 {
 			continue
 		}
-		d := DANE{Host: h.Name}
-		a := resolver.Lookup(ctx, "_25._tcp."+h.Name, dns.TypeTLSA)
-		for _, rr := range a.Records {
-			r, ok := rr.(*dns.TLSA)
-			if !ok {
-				continue
-			}
-			t, err := ParseTLSA(fmt.Sprintf("%d %d %d %s", r.Usage, r.Selector, r.MatchingType, r.Certificate))
-			if err != nil {
-				d.Unusual = append(d.Unusual, strings.TrimPrefix(err.Error(), "dnscheck: "))
-				continue
-			}
-			d.Records = append(d.Records, t)
-			if why := t.Usable(); why != "" {
-				d.Unusual = append(d.Unusual, why)
-			}
-		}
-		d.judge(a, m, h)
-		list = append(list, d)
+		list = append(list, HostDANE(ctx, resolver, DANEHost{Name: h.Name, Alias: h.Alias, Signed: h.AD && (m.AD || m.Status == MXImplicit), Port: port}))
 	}
 	return list
 }
 
-func (d *DANE) judge(a Answer, m MX, h MXHost) {
+// DANEHost is a host whose records are looked up.
+type DANEHost struct {
+	Name   string
+	Alias  string // what its name is an alias of; "" = it is none
+	Signed bool   // the way to its address, MX and aliases included, is validated
+	Port   int    // 0 = 25
+}
+
+// HostDANE looks up the TLSA records of one host. Where its name is an alias, the name behind it is asked first (RFC 7672 section 2.2.2).
+func HostDANE(ctx context.Context, resolver DNS, h DANEHost) DANE {
+	d := DANE{Host: h.Name}
+	for _, base := range []string{h.Alias, h.Name} {
+		if base == "" {
+			continue
+		}
+		d = DANE{Host: h.Name}
+		a := resolver.Lookup(ctx, fmt.Sprintf("_%d._tcp.%s", or(h.Port, 25), base), dns.TypeTLSA)
+		d.read(a)
+		d.judge(a, h.Signed)
+		if base != h.Name {
+			d.Base = base
+		}
+		if d.Unknown || d.Binding || d.Encrypt {
+			break
+		}
+	}
+	return d
+}
+
+func (d *DANE) read(a Answer) {
+	for _, rr := range a.Records[:min(len(a.Records), maxTLSARecords)] {
+		r, ok := rr.(*dns.TLSA)
+		if !ok {
+			continue
+		}
+		t, err := ParseTLSA(fmt.Sprintf("%d %d %d %s", r.Usage, r.Selector, r.MatchingType, r.Certificate))
+		if err != nil {
+			d.Unusual = append(d.Unusual, strings.TrimPrefix(err.Error(), "dnscheck: "))
+			continue
+		}
+		d.Records = append(d.Records, t)
+		if why := t.Usable(); why != "" {
+			d.Unusual = append(d.Unusual, why)
+		}
+	}
+}
+
+// maxTLSARecords bounds the records of one host that are looked at.
+const maxTLSARecords = 64
+
+func (d *DANE) judge(a Answer, signed bool) {
 	switch {
 	case a.Outcome.Temporary():
 		d.Unknown, d.Why = true, "the TLSA records cannot be looked up now: "+a.Why
@@ -143,10 +218,10 @@ func (d *DANE) judge(a Answer, m MX, h MXHost) {
 		d.Why = "the host has no TLSA record"
 	case !a.AD:
 		d.Why = "there are TLSA records, but our resolver does not vouch for them (no DNSSEC, or it does not validate)"
-	case !m.AD && m.Status != MXImplicit, !h.AD:
+	case !signed:
 		d.Why = "there are TLSA records, but the way to the host is not signed (DNSSEC), so they do not bind"
-	case len(d.Unusual) == len(a.Records):
-		d.Why = "all TLSA records are unusable: senders encrypt, but cannot check the certificate"
+	case len(Usables(d.Records)) == 0:
+		d.Encrypt, d.Why = true, "all TLSA records are unusable: senders encrypt, but cannot check the certificate"
 	default:
 		d.Binding, d.Why = true, "senders that know DANE check the certificate"
 	}

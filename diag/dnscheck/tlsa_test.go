@@ -28,7 +28,7 @@ func TestCheckDANE(t *testing.T) {
 	for _, tt := range tests {
 		z := newZone(t, way+tt.tlsa)
 		z.ad = tt.ad
-		got := CheckDANE(t.Context(), z, CheckMX(t.Context(), z, "d.example"))
+		got := CheckDANE(t.Context(), z, CheckMX(t.Context(), z, "d.example"), 0)
 		if len(got) != 1 || !tt.check(got[0]) || got[0].Why == "" {
 			t.Errorf("%s: %+v", tt.what, got)
 		}
@@ -37,7 +37,7 @@ func TestCheckDANE(t *testing.T) {
 	z.ad = true
 	m := CheckMX(t.Context(), z, "d.example")
 	m.AD = false
-	if got := CheckDANE(t.Context(), z, m); got[0].Binding {
+	if got := CheckDANE(t.Context(), z, m, 0); got[0].Binding {
 		t.Errorf("an unsigned MX: %+v", got)
 	}
 }

@@ -225,9 +225,24 @@ func (k *checker) routes() {
 			r.TLS = "required"
 		}
 		k.oneOf(path+".tls", r.TLS, "none", "opportunistic", "required", "implicit")
+		k.policy(path+".mta_sts", r, &r.MTASTS)
+		k.policy(path+".dane", r, &r.DANE)
 		k.login(path, r)
 		k.caFile(path+".ca_file", &r.CAFile)
 	}
+}
+
+// policy: a recipient's own TLS policy is obeyed by mx routes, unless they never speak TLS.
+func (k *checker) policy(path string, r *Route, obey *bool) {
+	if *obey && k.has(path) {
+		switch {
+		case !r.MX:
+			k.bad(path, last(path)+" is for mx = true; behind a smarthost it is the relay that meets the recipient's hosts", "")
+		case r.TLS == "none":
+			k.bad(path, last(path)+" needs TLS, and this route has none", `tls = "opportunistic"`)
+		}
+	}
+	*obey = *obey && r.MX && r.TLS != "none"
 }
 
 // login: AUTH goes only over verified TLS, so that a password is never told to whoever answers.

@@ -151,8 +151,12 @@ type Route struct {
 	Port int `toml:"port"`
 	// Mails that may leave by this route in a time, N/DURATION of at most 31 days; those beyond it wait. 0 is no limit. Default: "0".
 	Cap Rate `toml:"cap"`
-	// none, opportunistic (STARTTLS where offered, unverified), required (STARTTLS, verified) or implicit (TLS from the first byte, verified). "" is required for a smarthost, opportunistic for mx. Default: "".
+	// none, opportunistic (STARTTLS where offered, unverified), required (STARTTLS) or implicit (TLS from the first byte), both verified with a smarthost; what a recipient's MX must prove is its own policy, mta_sts and dane. "" is required for a smarthost, opportunistic for mx. Default: "".
 	TLS string `toml:"tls"`
+	// Whether the MTA-STS policy of the recipient's domain is obeyed (RFC 8461): fetched over HTTPS, kept, and no mail to a host that does not fit; only with mx, and not with tls none. Default: true.
+	MTASTS bool `toml:"mta_sts"`
+	// Whether the DANE records of the recipient's hosts are obeyed (RFC 7672), which go before MTA-STS; needs a resolver that validates DNSSEC, on this machine or with [dns] trust_ad; only with mx, and not with tls none. Default: true.
+	DANE bool `toml:"dane"`
 	// PEM file of the authorities to trust; "" trusts the system's. Default: "".
 	CAFile string `toml:"ca_file"`
 	// Name to log in with; needs a password, and tls required or implicit. Default: "".

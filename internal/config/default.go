@@ -32,7 +32,7 @@ func Default() *Config {
 type defaulter interface{ SetDefaults() }
 
 // SetDefaults is called before the keys of the table are read.
-func (r *Route) SetDefaults() { r.Port = 25 }
+func (r *Route) SetDefaults() { r.Port, r.MTASTS, r.DANE = 25, true, true }
 
 // SetDefaults is called before the keys of the table are read.
 func (r *Realm) SetDefaults() {

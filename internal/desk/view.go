@@ -35,6 +35,7 @@ type AttemptView struct {
 	LocalIP  string         `json:"local_ip,omitempty"` // ours, as seen from here; behind a NAT the host saw another
 	HELO     string         `json:"helo,omitempty"`
 	TLS      string         `json:"tls"`
+	Security *SecurityView  `json:"security,omitempty"`
 	Stage    string         `json:"stage"`
 	Code     int            `json:"code"`
 	Enhanced string         `json:"enhanced"`
@@ -42,6 +43,23 @@ type AttemptView struct {
 	QueueID  string         `json:"queue_id,omitempty"`
 	Outcome  ledger.Outcome `json:"outcome"`
 	Millis   int64          `json:"millis"`
+}
+
+// SecurityView is how a dialogue was secured, and what had been demanded of it.
+type SecurityView struct {
+	Cipher      string        `json:"cipher,omitempty"`
+	Certificate ledger.Fault  `json:"certificate,omitempty"` // verified, or what is wrong with it
+	Problem     string        `json:"problem,omitempty"`
+	Policy      ledger.Policy `json:"policy,omitempty"`
+	PolicyID    string        `json:"policy_id,omitempty"`
+	Failed      ledger.Fault  `json:"failed,omitempty"`
+}
+
+func viewSecurity(s *ledger.Security) *SecurityView {
+	if s == nil {
+		return nil
+	}
+	return &SecurityView{Cipher: s.Cipher, Certificate: s.Certificate, Problem: s.Problem, Policy: s.Policy, PolicyID: s.PolicyID, Failed: s.Failed}
 }
 
 // FactView is one fact.
@@ -69,7 +87,7 @@ func (d *Desk) Reset(ctx context.Context, a Actor, id ledger.ResetID) (ResetView
 		mv := MessageView{Message: m.ID, Route: m.Route, State: m.State, NextAt: m.NextAt, Attempts: []AttemptView{}}
 		for _, f := range m.Attempts {
 			if t := f.Attempt; t != nil {
-				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, LocalIP: t.Local, HELO: t.HELO, TLS: t.TLS, Stage: t.Stage, Code: t.Code,
+				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, LocalIP: t.Local, HELO: t.HELO, TLS: t.TLS, Security: viewSecurity(t.Security), Stage: t.Stage, Code: t.Code,
 					Enhanced: t.Enhanced, Text: t.Text, QueueID: t.QueueID, Outcome: t.Outcome, Millis: t.Millis})
 			}
 		}

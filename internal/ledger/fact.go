@@ -188,6 +188,7 @@ type Attempt struct {
 	Local    string    `json:"lo,omitempty"`  // our address of the connection, as seen from here: behind a NAT the host saw another
 	HELO     string    `json:"he,omitempty"`  // the name that we greeted with; "" = no greeting was said
 	TLS      string    `json:"tls,omitempty"` // "TLS 1.3", "" = in clear
+	Security *Security `json:"sec,omitempty"` // beside TLS: cipher, certificate, policy; nil = in clear and nothing demanded
 	Stage    string    `json:"st,omitempty"`  // dns, dial, banner, ehlo, starttls, auth, mail, rcpt, data, dot: the last one begun
 	Code     int       `json:"c,omitempty"`   // 0 = no reply
 	Enhanced string    `json:"en,omitempty"`

@@ -114,11 +114,12 @@ func newFast(t testing.TB, s *Scenario) *fast {
 		templates[r.Name], err = mailer.LoadTemplates(r.Templates)
 		must(err)
 	}
+	dns := &dnscheck.Resolver{Servers: []string{f.cfg.DNS.Resolver}}
 	f.worker = func(without string) *worker.Worker {
 		seed := ledger.NewSeed()
 		w := &worker.Worker{
 			Name: "fast/" + hex.EncodeToString(seed[:4]), Redis: rdb, Store: f.store, Tokens: ring, Sealer: sealer, Paths: f.paths,
-			Mailer: &mailer.Deliverer{Resolver: mailer.NewResolver(f.cfg.DNS.Resolver)}, Log: f.log, Realms: f.desk.Realms, Templates: templates,
+			Mailer: &mailer.Deliverer{Resolver: mailer.NewResolver(f.cfg.DNS.Resolver), DNS: dns, STS: &dnscheck.STSSender{DNS: dns, Kept: f.store, Now: f.store.Now}}, Log: f.log, Realms: f.desk.Realms, Templates: templates,
 			Routes: routes, Signers: f.signers, PublicURL: f.cfg.HTTP.PublicURL, Merge: time.Duration(f.cfg.Throttle.Merge), Concurrency: 8,
 			AccountLimit: store.Limit{N: f.cfg.Throttle.Account.N, Per: time.Duration(f.cfg.Throttle.Account.Per)},
 			SourceLimit:  store.Limit{N: f.cfg.Throttle.Source.N, Per: time.Duration(f.cfg.Throttle.Source.Per)},
@@ -214,7 +215,7 @@ func (f *fast) keepEvents(sealer *token.Sealer, client *task.Client) func(contex
 
 func (f *fast) route(r config.Route) mailer.Route {
 	route := mailer.Route{Name: r.Name, Smarthost: r.Smarthost, MX: r.MX, Port: r.Port, TLS: mailer.TLSMode(r.TLS), Username: r.Username, Password: string(r.Password),
-		HELO: f.cfg.SMTP.Helo, AllowPrivate: true}
+		HELO: f.cfg.SMTP.Helo, AllowPrivate: true, MTASTS: r.MTASTS, DANE: r.DANE}
 	if r.CAFile != "" {
 		pem, err := os.ReadFile(r.CAFile)
 		if err != nil {

@@ -34,6 +34,7 @@ type Behaviour struct {
 	noEHLO   bool
 	size     int64 // limit of a mail in bytes; 0 = maxMail
 	startTLS bool
+	noTLSNow bool // STARTTLS is offered and refused
 	implicit bool
 	cert     Certificate
 	user     string // with a user, mail is taken only after AUTH
@@ -87,6 +88,9 @@ func (b Behaviour) MaxSize(bytes int64) Behaviour { b.size = bytes; return b }
 
 // StartTLS offers STARTTLS.
 func (b Behaviour) StartTLS() Behaviour { b.startTLS = true; return b }
+
+// StartTLSRefused offers STARTTLS and answers it with 454, as a host does that has lost its key.
+func (b Behaviour) StartTLSRefused() Behaviour { b.startTLS, b.noTLSNow = true, true; return b }
 
 // ImplicitTLS speaks TLS from the first byte, as on port 465.
 func (b Behaviour) ImplicitTLS() Behaviour { b.implicit = true; return b }

@@ -74,6 +74,7 @@ func (z *Zone) serve(rw dns.ResponseWriter, q *dns.Msg) {
 		return
 	}
 	m.Answer, m.Rcode = rrs, rcode
+	m.AuthenticatedData = q.AuthenticatedData && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError) && z.validated(q.Question[0].Name, rrs)
 	if len(rrs) == 0 && (rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError) {
 		m.Ns = []dns.RR{&dns.SOA{Hdr: header(".", dns.TypeSOA), Ns: "ns.sim.example.", Mbox: "hostmaster.sim.example.",
 			Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400, Minttl: recordTTL}}

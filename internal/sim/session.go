@@ -220,6 +220,10 @@ func (s *session) startTLS() {
 		s.sayf(502, "5.5.1", "Command not implemented")
 		return
 	}
+	if s.b.noTLSNow {
+		s.sayf(454, "4.7.0", "TLS not available due to temporary reason")
+		return
+	}
 	s.sayf(220, "2.0.0", "Ready to start TLS")
 	// What came with the command came in the clear and must not be taken for something said inside (CVE-2011-0411): the new
 	// reader begins after it.

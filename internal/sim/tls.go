@@ -66,7 +66,11 @@ func (a *authority) config(name string, addr netip.Addr, kind Certificate) (*tls
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
+	chain := [][]byte{der}
+	if kind != CertUntrusted {
+		chain = append(chain, a.cert.Raw) // DANE of usage 2 wants the authority in what is shown (RFC 7672 section 3.1.2)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: key}}}, nil
 }
 
 // issue makes a key and its certificate.
@@ -101,6 +105,25 @@ func (a *authority) issue(name string, addr netip.Addr, kind Certificate) (der [
 		return nil, nil, fmt.Errorf("sim: certificate of a host: %w", err)
 	}
 	return der, key, nil
+}
+
+// Certificates are what a host with TLS shows now, its own first, then the world's CA where that has signed it; nil without TLS. Set makes
+// new ones.
+func (h *Host) Certificates() []*x509.Certificate {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tls == nil {
+		return nil
+	}
+	var out []*x509.Certificate
+	for _, der := range h.tls.Certificates[0].Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			panic(fmt.Sprintf("sim: certificate of host %s: %v", h.name, err)) // we made it ourselves
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // WriteCertificate writes a certificate of the world's CA and its key to PEM files, which go with the world: for servers that

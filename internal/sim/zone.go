@@ -15,6 +15,7 @@ type Zone struct {
 	records map[string]map[uint16][]dns.RR // guarded by mu; name -> type -> records
 	trouble map[string]trouble             // guarded by mu
 	queries map[string]int                 // guarded by mu; how often each name was asked for, any type
+	signed  map[string]bool                // guarded by mu; names from which on down answers are said to be validated
 }
 
 // MX is one mail exchanger of a domain.
@@ -35,7 +36,7 @@ const (
 const recordTTL = 1
 
 func newZone() *Zone {
-	return &Zone{records: map[string]map[uint16][]dns.RR{}, trouble: map[string]trouble{}, queries: map[string]int{}}
+	return &Zone{records: map[string]map[uint16][]dns.RR{}, trouble: map[string]trouble{}, queries: map[string]int{}, signed: map[string]bool{}}
 }
 
 // set replaces the records of one type; none removes them.
@@ -159,6 +160,42 @@ func (z *Zone) Remove(name string) {
 	defer z.mu.Unlock()
 	delete(z.records, fold(name))
 	delete(z.trouble, fold(name))
+}
+
+// SetSigned says whether answers about a name and all below it are validated by DNSSEC; the longest name set counts. There are no
+// signatures: as a validating resolver does, the server sets the AD bit for whoever asks for it.
+func (z *Zone) SetSigned(name string, signed bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.signed[fold(name)] = signed
+}
+
+// validated says whether every name of an answer is signed.
+func (z *Zone) validated(question string, rrs []dns.RR) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, name := range append([]string{question}, names(rrs)...) {
+		name = fold(name)
+		for {
+			signed, set := z.signed[name]
+			if set && signed {
+				break
+			}
+			_, rest, more := strings.Cut(name, ".")
+			if set || !more {
+				return false
+			}
+			name = rest
+		}
+	}
+	return true
+}
+
+func names(rrs []dns.RR) (out []string) {
+	for _, rr := range rrs {
+		out = append(out, rr.Header().Name)
+	}
+	return out
 }
 
 // Queries is how often anything was asked about this name.

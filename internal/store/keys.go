@@ -91,6 +91,12 @@ func quotaKey(route string) string { return "rd:{house}:quota:" + route } // HAS
 func probesKey(who string) string { return "rd:{house}:probes:" + hashed("probes", who) } // HASH, see quota.go
 func dnsKey(hash string) string   { return "rd:{house}:dns:" + hash }                     // STRING, JSON, until the retention takes it
 
+// stsKey holds the MTA-STS policy of a recipient's domain for as long as it is valid.
+func stsKey(domain string) string {
+	h := hashed("mta-sts", domain)
+	return key(partitionOf(h), "mta-sts:"+h) // STRING, JSON dnscheck.STSCached
+}
+
 // Counters of the house, see tally.go.
 func tallyKey(start time.Time) string { return fmt.Sprintf("rd:{house}:tally:%d", start.Unix()) } // HASH field -> count
 func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d", start.Unix()) } // HASH field -> count

@@ -200,6 +200,8 @@ func asText(s any) string {
 		return string(s)
 	case ledger.Outcome:
 		return string(s)
+	case ledger.Policy:
+		return string(s)
 	}
 	return ""
 }
