@@ -231,6 +231,19 @@ func (j *job) address() string {
 	return g.Address
 }
 
+// inTime says whether a report of a moment can be one of the job's mail: hosts give up after five days at most (RFC 5321 section 4.5.4.1),
+// so what comes long after the last dialogue tells of something else, or is somebody's replay.
+func (j *job) inTime(at time.Time) bool {
+	if j.msg == nil {
+		return false
+	}
+	last := j.msg.Born
+	if n := len(j.msg.Attempts); n > 0 {
+		last = j.msg.Attempts[n-1].At
+	}
+	return at.Sub(last) <= store.WrittenFor
+}
+
 // conclude draws what a return may do to the address: a permanent fault of the recipient's counts towards a suppression, a proof that the
 // mailbox works takes such faults away. Everything else, complaints and unsubscribes too, changes nothing.
 func (w *Worker) conclude(ctx context.Context, j *job, address string, f ledger.Fact) []ledger.Fact {
@@ -241,7 +254,7 @@ func (w *Worker) conclude(ctx context.Context, j *job, address string, f ledger.
 	var follows *ledger.Fact
 	var err error
 	switch {
-	case f.Event == ledger.Bounced && r.Action == "failed" && r.Permanent && reply.Reason(r.Reason).Class() == reply.Hard && j.reset.Redeemed == nil:
+	case f.Event == ledger.Bounced && r.Action == "failed" && r.Permanent && reply.Reason(r.Reason).Class() == reply.Hard && j.reset.Redeemed == nil && j.inTime(f.At):
 		follows, err = w.suppress(ctx, j.Claim, address, f.ID, f.At, r.Cause, r.Diagnostic)
 	case f.Event == ledger.AutoReplied, f.Event == ledger.Confirmed && r.Action == "delivered":
 		follows, err = w.prove(ctx, j.Claim, address, f)

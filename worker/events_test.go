@@ -279,6 +279,14 @@ func TestSuppressionByEventsAndItsEnd(t *testing.T) {
 		return sup
 	}
 	one, two, three := send(0), send(1), send(2)
+	for _, m := range []ledger.MessageID{one, two} {
+		late := hard(m)
+		late.ID, late.At = "late"+string(m), b.store.Now().Add(store.WrittenFor+time.Hour)
+		b.tell("ses", late)
+	}
+	if held() != nil {
+		t.Fatal("held by reports that no host makes so late")
+	}
 	soft := event(hook.Bounced, one)
 	soft.Reason, soft.ID = "mailbox_full", "soft"
 	b.tell("ses", soft, hard(one))
