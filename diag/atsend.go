@@ -36,15 +36,19 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 	if !ok {
 		return out, false
 	}
-	records := judging(said, built.Composition.Selectors)
+	refused := last(out.facts).At
+	records := v.until(judging(said, built.Composition.Selectors), domain, built.At, refused)
+	if v.checkedBetween(domain, built.Composition.Read, refused) {
+		return out, false // a check has looked since: it is nearer
+	}
 	out.facts = append(slices.Clone(out.facts), v.changesOf(domain, built.At)...)
-	out.notes = append(slices.Clone(out.notes), noteOf(built, records))
+	out.notes = append(slices.Clone(out.notes), noteOf(built, judging(said, built.Composition.Selectors)))
 	if bad, ok := badRecord(records, out.cause, named); ok {
 		out.conf = Certain
 		if hinted {
 			out.cause, out.conf = bad.Cause(), Likely
 		}
-		return v.quoting(m, out, domain, built.At, bad), true
+		return v.quoting(out, domain, refused, bad), true
 	}
 	for _, r := range records {
 		if !r.Known() {
@@ -52,7 +56,7 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 		}
 	}
 	// All was in order, and so it is if it came so only a moment before: resolvers of others keep the old answer for a while.
-	if c, at, ok := v.lastChange(domain, built.At, func(c ledger.RecordChange) bool { return c.Good && c.Kind != "dmarc" }); ok && built.At.Sub(at) < stale {
+	if c, at, ok := v.lastChange(domain, refused, func(c ledger.RecordChange) bool { return c.Good && c.Kind != "dmarc" }); ok && refused.Sub(at) < stale {
 		old := c
 		old.Now = c.Was
 		if cause := recordOf(old).Cause(); cause != "" && (cause == out.cause || hinted) {
@@ -70,29 +74,46 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 const refusedSays = "{host|Their host} refused our mail[: {text}]. {dns}."
 
 // quoting words a finding by the record that was bad as the mail was built: what it was, since when, and whether it was mended since.
-func (v *view) quoting(m *ledger.Message, out finding, domain string, built time.Time, bad dnscheck.Record) finding {
+func (v *view) quoting(out finding, domain string, refused time.Time, bad dnscheck.Record) finding {
 	kind := string(bad.Kind)
 	says := "At the time of this mail " + recordThen(kind, bad.Name, ledger.RecordState{State: bad.State, About: bad.About})
 	same := func(c ledger.RecordChange) bool { return c.Kind == kind && c.Name == bad.Name }
-	if c, at, ok := v.lastChange(domain, built, same); ok && !c.Good {
+	if c, at, ok := v.lastChange(domain, refused, same); ok && !c.Good {
 		before, _ := recordState(kind, c.Was)
 		says += "; it changed at " + clock(at, v.now) + " (until then " + before + ")"
 	}
 	mended := false
-	if c, at, ok := v.nextChange(domain, built, same); ok && c.Good {
+	if c, at, ok := v.nextChange(domain, refused, same); ok && c.Good {
 		_, is := recordState(kind, c.Now)
 		says += "; since " + clock(at, v.now) + " " + is
 		mended = true
 	}
 	out.vars = out.vars.with("dns", says)
 	out.says = refusedSays
-	if f, ok := v.checkedSince(domain, built, out.cause); ok && !mended {
+	if f, ok := v.checkedSince(domain, refused, out.cause); ok && !mended {
 		out.facts, mended = append(out.facts, f), true
 	}
 	if mended {
 		return out.helpsNow("DNS was mended since; another mail can pass.")
 	}
 	return out
+}
+
+// until brings records up to the time of a refusal: a mail that is tried for hours is judged by what DNS says at its last try.
+func (v *view) until(records []dnscheck.Record, domain string, built, refused time.Time) []dnscheck.Record {
+	for _, f := range v.in.Checks {
+		if !isChange(f, domain) || !f.At.After(built) || f.At.After(refused) {
+			continue
+		}
+		for _, c := range f.Check.Changes {
+			for i, r := range records {
+				if string(r.Kind) == c.Kind && r.Name == c.Name {
+					records[i] = recordOf(c)
+				}
+			}
+		}
+	}
+	return records
 }
 
 // judging are the records that a mail is judged by: of the DKIM records those that it was signed with.
@@ -166,6 +187,13 @@ func (v *view) changeOf(domain string, of func(ledger.RecordChange) bool, within
 		}
 	}
 	return found, when, false
+}
+
+// checkedBetween tells whether somebody asked for a check after DNS was read for a mail and before the mail was refused.
+func (v *view) checkedBetween(domain string, read, refused time.Time) bool {
+	return !read.IsZero() && slices.ContainsFunc(v.in.Checks, func(f ledger.Fact) bool {
+		return isCheck(f, domain) && f.At.After(read) && !f.At.After(refused)
+	})
 }
 
 // checkedSince finds the newest check of a domain after a time, if it no longer finds a cause.

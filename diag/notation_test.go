@@ -165,7 +165,7 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 		if s := a.pair["selectors"]; s != "" {
 			f.Composition.Selectors = strings.Split(s, ",")
 		}
-		f.Composition.DNS = a.pair["dns"]
+		f.Composition.DNS, f.Composition.Read = a.pair["dns"], mustMoment(a.pair["read"])
 	case ledger.Failed:
 		f.Failure = &ledger.Failure{Why: a.take(), Detail: a.take()}
 	case ledger.Dialed:

@@ -93,15 +93,15 @@ func (w *Worker) noteChanges(ctx context.Context, q dnscheck.Question) {
 	}
 }
 
-// dnsNow is the hash of what DNS last said about a domain; "" = not known.
-func (w *Worker) dnsNow(domain string) string {
+// dnsNow is the hash of what DNS last said about a domain, and when it did; "" = not known.
+func (w *Worker) dnsNow(domain string) (hash string, at time.Time) {
 	w.dns.mu.Lock()
 	defer w.dns.mu.Unlock()
 	r, ok := w.dns.readings[domain]
 	if !ok || w.Store.Now().Sub(r.at) > readingOK {
-		return ""
+		return "", time.Time{}
 	}
-	return r.hash
+	return r.hash, r.at
 }
 
 // verify takes the newest signed mail and verifies it against DNS. A signature that fails is an alarm before the first bounce: a line in

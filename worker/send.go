@@ -33,7 +33,8 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 	var intents []ledger.Fact
 	if j.msg.Tries == 0 {
 		f := w.fact(j.Claim, ledger.Composed)
-		f.Composition = &ledger.Composition{MessageID: mail.MessageID, From: mail.From, Locale: mail.Locale, Size: len(raw), LinkHost: mail.LinkHost, DNS: w.dnsNow(mail.Domain)}
+		f.Composition = &ledger.Composition{MessageID: mail.MessageID, From: mail.From, Locale: mail.Locale, Size: len(raw), LinkHost: mail.LinkHost}
+		f.Composition.DNS, f.Composition.Read = w.dnsNow(mail.Domain)
 		for _, s := range signers {
 			f.Composition.Selectors = append(f.Composition.Selectors, s.Name())
 		}

@@ -146,6 +146,8 @@ type Composition struct {
 	Selectors []string `json:"sel,omitempty"` // DKIM: selector._domainkey.domain of each signature
 	LinkHost  string   `json:"lh"`
 	DNS       string   `json:"dns,omitempty"` // hash of what DNS said about the sender's domain then; "" = not known
+	// Read is when DNS said so: up to two minutes before. Zero = at the time of the fact.
+	Read time.Time `json:"dr,omitzero"`
 }
 
 // Delay is an attempt that could not begin.
