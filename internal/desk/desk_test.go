@@ -46,11 +46,11 @@ var (
 
 type fixture struct {
 	*desk.Desk
-	t     *testing.T
+	t     testing.TB
 	rings *rings
 }
 
-func newDesk(t *testing.T) *fixture {
+func newDesk(t testing.TB) *fixture {
 	t.Helper()
 	rdb, err := store.Open("redis://" + redistest.Start(t) + "/0")
 	if err != nil {

@@ -216,7 +216,11 @@ func (d *Desk) lookIn(ctx context.Context, v *view, login string, l store.Ledger
 		if err != nil {
 			return err
 		}
-		v.facts = append(v.facts, facts...)
+		if v.facts == nil {
+			v.facts = facts // most people have one ledger, and it may be long
+		} else {
+			v.facts = append(v.facts, facts...)
+		}
 	}
 	var err error
 	if v.dns, err = d.Store.DNS(ctx, dnsOfMails(v.facts)...); err != nil {
@@ -371,6 +375,24 @@ func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 	return in
 }
 
+// askPages says whose page each ask named.
+func (d *Desk) askPages(t ledger.Timeline) map[ledger.ResetID]string {
+	out := map[ledger.ResetID]string{}
+	owners := map[string]string{} // people ask on the same few pages
+	for _, r := range t.Resets {
+		if r.Asked.Ask == nil || r.Asked.Ask.Page == "" {
+			continue
+		}
+		owner, known := owners[r.Asked.Ask.Page]
+		if !known {
+			owner, _ = realm.Owner(d.Realms, r.Asked.Ask.Page)
+			owners[r.Asked.Ask.Page] = owner
+		}
+		out[r.ID] = owner
+	}
+	return out
+}
+
 // nowhere is the question about a login that no realm knows.
 func (s *sight) nowhere(d *Desk, page *diag.Page) diag.Input { return s.base(d, page) }
 
@@ -382,13 +404,7 @@ func (s *sight) input(d *Desk, v *view, page *diag.Page) diag.Input {
 	in.Suppression = v.suppression
 	in.DNS = v.dns
 	in.Directory = diag.Directory{Asked: true, Accounts: v.found.Accounts, Near: v.found.Near, Unavailable: v.unavailable}
-	in.AskPages = map[ledger.ResetID]string{}
-	for _, r := range in.Timeline.Resets {
-		if r.Asked.Ask != nil && r.Asked.Ask.Page != "" {
-			owner, _ := realm.Owner(d.Realms, r.Asked.Ask.Page)
-			in.AskPages[r.ID] = owner
-		}
-	}
+	in.AskPages = d.askPages(in.Timeline)
 	for i := range s.views {
 		o := &s.views[i]
 		if o == v || !o.known() {

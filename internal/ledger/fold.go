@@ -133,25 +133,34 @@ func (t *Timeline) Newest() *Reset {
 	return t.Resets[len(t.Resets)-1]
 }
 
-// Fold adds up facts. Their order may be any: late facts (a bounce of last week) are sorted by time first.
+// Fold adds up facts. Their order may be any: late facts (a bounce of last week) are sorted by time first. The timeline may point into facts,
+// which are never changed.
 func Fold(facts []Fact) Timeline {
-	facts = slices.Clone(facts)
-	slices.SortStableFunc(facts, func(a, b Fact) int { return a.At.Compare(b.At) })
+	byTime := func(a, b Fact) int { return a.At.Compare(b.At) }
+	if !slices.IsSortedFunc(facts, byTime) { // as they mostly come; the caller's order is the caller's
+		facts = slices.Clone(facts)
+		slices.SortStableFunc(facts, byTime)
+	}
 	var t Timeline
 	byID := make(map[ResetID]*Reset)
 	seen := make(map[EventID]bool, len(facts))
-	for _, f := range facts {
+	many := make(map[ResetID]int) // a fact is large: the slices of them are made once
+	for i := range facts {
+		many[facts[i].Reset]++
+	}
+	for i := range facts {
+		f := &facts[i]
 		if f.ID != "" && seen[f.ID] {
 			continue // written twice by a writer that tried again
 		}
 		seen[f.ID] = true
 		if f.Reset == "" {
-			t.Loose = append(t.Loose, f)
+			t.Loose = append(t.Loose, *f)
 			continue
 		}
 		r := byID[f.Reset]
 		if r == nil {
-			r = &Reset{ID: f.Reset}
+			r = &Reset{ID: f.Reset, Facts: make([]Fact, 0, many[f.Reset])}
 			byID[f.Reset] = r
 			t.Resets = append(t.Resets, r)
 		}
@@ -176,14 +185,14 @@ func (r *Reset) bornAt() time.Time {
 	return time.Time{}
 }
 
-// add takes one fact, in order of time.
-func (r *Reset) add(f Fact) {
-	r.Facts = append(r.Facts, f)
+// add takes one fact, in order of time, and keeps it.
+func (r *Reset) add(f *Fact) {
+	r.Facts = append(r.Facts, *f)
 	switch f.Event {
 	case Requested:
-		r.Asked = f
+		r.Asked = *f
 	case Redeemed:
-		r.Redeemed = &f
+		r.Redeemed = f
 	case Reported:
 		// A failed outcome revives the token: the redeem did not end in a new password.
 		if f.Report != nil && f.Report.Revived {
@@ -207,10 +216,10 @@ func (r *Reset) add(f Fact) {
 	m.add(f, r)
 }
 
-func (m *Message) add(f Fact, r *Reset) {
+func (m *Message) add(f *Fact, r *Reset) {
 	switch f.Event {
 	case Resent:
-		m.Resend = &f
+		m.Resend = f
 		if f.Resend != nil {
 			m.Gen, m.Route = f.Resend.Gen, f.Resend.Route
 		}
@@ -248,12 +257,12 @@ func (m *Message) add(f Fact, r *Reset) {
 			m.State = Withdrawn
 		}
 	case Bounced:
-		m.Returns = append(m.Returns, f)
+		m.Returns = append(m.Returns, *f)
 		if f.Return != nil && f.Return.Matched && f.Return.Action == "failed" && m.State != IsRefused {
 			m.State, m.NextAt = IsFailed, time.Time{}
 		}
 	case Confirmed:
-		m.Returns = append(m.Returns, f)
+		m.Returns = append(m.Returns, *f)
 		if f.Return != nil && f.Return.Matched {
 			r.accept(m.Gen, f.At)
 			if m.State == Waiting || m.State == Unsure {
@@ -261,7 +270,7 @@ func (m *Message) add(f Fact, r *Reset) {
 			}
 		}
 	case Complained, AutoReplied:
-		m.Returns = append(m.Returns, f)
+		m.Returns = append(m.Returns, *f)
 	}
 }
 
@@ -273,8 +282,8 @@ func (m *Message) cameBack() bool {
 	})
 }
 
-func (m *Message) attempted(f Fact, r *Reset) {
-	m.Attempts = append(m.Attempts, f)
+func (m *Message) attempted(f *Fact, r *Reset) {
+	m.Attempts = append(m.Attempts, *f)
 	a := f.Attempt
 	if a == nil {
 		return

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,14 +80,30 @@ func (s *Store) Facts(ctx context.Context, l LedgerID) ([]ledger.Fact, error) {
 	return decode(rows)
 }
 
+// decodeTogether is how many rows are read by one goroutine: most of what a look at a long ledger costs is their JSON.
+const decodeTogether = 256
+
 func decode(rows []string) ([]ledger.Fact, error) {
 	facts := make([]ledger.Fact, len(rows))
-	for i, r := range rows {
-		if err := json.Unmarshal([]byte(r), &facts[i]); err != nil {
-			return nil, errors.New("ledger: a row is no fact; was it written by a newer version?")
+	some := func(from, to int) error {
+		for i := from; i < to; i++ {
+			if err := json.Unmarshal([]byte(rows[i]), &facts[i]); err != nil {
+				return errors.New("ledger: a row is no fact; was it written by a newer version?")
+			}
 		}
+		return nil
 	}
-	return facts, nil
+	if len(rows) <= decodeTogether {
+		return facts, some(0, len(rows))
+	}
+	hands := min(runtime.GOMAXPROCS(0), (len(rows)+decodeTogether-1)/decodeTogether)
+	errs := make([]error, hands)
+	var all sync.WaitGroup
+	for h := range hands {
+		all.Go(func() { errs[h] = some(len(rows)*h/hands, len(rows)*(h+1)/hands) })
+	}
+	all.Wait()
+	return facts, errors.Join(errs...)
 }
 
 func encode(facts []ledger.Fact) ([]any, error) {
