@@ -11,6 +11,7 @@ import (
 	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/mailer/bounce/hook"
+	"github.com/resetd/resetd/worker"
 )
 
 // tell hands events of a source to the worker, as a batch of their own, and waits until they are read.
@@ -313,6 +314,23 @@ func TestSuppressionByEventsAndItsEnd(t *testing.T) {
 	i := slices.IndexFunc(r.Facts, func(f ledger.Fact) bool { return f.Event == ledger.Released })
 	if i < 0 || r.Facts[i].By != "" || r.Facts[i].Reason == "" {
 		t.Errorf("the release leaves no fact of resetd's own: %+v", r.Facts)
+	}
+}
+
+// Whoever used the link has the mail: reports that the mailbox does not exist count for nothing then.
+func TestAUsedLinkContradictsABounce(t *testing.T) {
+	b := newBench(t, func(w *worker.Worker) { w.AccountLimit = store.Limit{} }, jo())
+	b.world.Domain("there.example", b.world.Host("mx.there.example", sim.Accept()))
+	const address = "jo@there.example"
+	now := time.Now()
+	for i := range 2 {
+		id := b.ask(address, now.Add(time.Duration(i)*2*time.Minute))
+		b.use(id)
+		m := b.reset(id).Newest().ID
+		b.tell("ses", hook.Event{ID: string(m), At: b.store.Now(), Kind: hook.Bounced, Recipient: address, Message: m, Permanent: true, Reason: "user_unknown", Cause: "recipient.unknown_mailbox"})
+	}
+	if sup, err := b.store.Suppressed(t.Context(), address); err != nil || sup != nil {
+		t.Errorf("held against the proof: %+v, %v", sup, err)
 	}
 }
 
