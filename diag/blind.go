@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"strings"
 	"time"
 )
 
@@ -22,17 +23,25 @@ func (v *view) blindFor(sensor string) bool {
 		return true
 	}
 	for _, b := range v.in.Blind {
-		if b.Sensor == sensor && v.overlaps(b) {
+		if v.isSensor(b, sensor) && v.overlaps(b) {
 			return true
 		}
 	}
 	return false
 }
 
+// returnSensor begins the name of the way back for bounces of one route, as loop checks see it.
+const returnSensor = "return:"
+
+// isSensor tells whether a blind spot is one of a sensor. The way back for bounces of the mail's own route belongs to "bounces".
+func (v *view) isSensor(b Blind, sensor string) bool {
+	return b.Sensor == sensor || sensor == "bounces" && v.mail != nil && b.Sensor == returnSensor+v.mail.Route
+}
+
 // stillBlind says since when a sensor has not been able to see; false = it sees.
 func (v *view) stillBlind(sensor string) (time.Time, bool) {
 	for _, b := range v.in.Blind {
-		if b.Sensor == sensor && v.overlaps(b) && (b.To.IsZero() || b.To.After(v.now)) {
+		if v.isSensor(b, sensor) && v.overlaps(b) && (b.To.IsZero() || b.To.After(v.now)) {
 			return b.From, true
 		}
 	}
@@ -46,6 +55,9 @@ func (v *view) blindSpots() []string {
 		out = append(out, "no way back for bounces is configured, so a returned mail cannot reach us")
 	}
 	for _, b := range v.in.Blind {
+		if route, ok := strings.CutPrefix(b.Sensor, returnSensor); ok && v.mail != nil && v.mail.Route != route {
+			continue // another route's
+		}
 		if !v.overlaps(b) {
 			continue
 		}
@@ -65,6 +77,9 @@ func (v *view) blindSpots() []string {
 }
 
 func still(sensor string) string {
+	if route, ok := strings.CutPrefix(sensor, returnSensor); ok {
+		return "bounces of mail by the route " + quote(route) + " have not been able to reach us, as the loop check shows,"
+	}
 	switch sensor {
 	case "intake":
 		return "asks have not been able to reach us"
@@ -81,6 +96,9 @@ func still(sensor string) string {
 }
 
 func was(sensor string) string {
+	if route, ok := strings.CutPrefix(sensor, returnSensor); ok {
+		return "bounces of mail by the route " + quote(route) + " could not reach us, as the loop check shows,"
+	}
 	switch sensor {
 	case "intake":
 		return "asks could not reach us"

@@ -23,7 +23,7 @@ func (v *view) findings() []finding {
 		closedAccount, seenAfterChange, accountDoor, severalAccounts,
 		stated, pageFailed, rewritten, visited, changed,
 		refused, merged, suppressedNow, notHandedOver, servers, port25,
-		otherMailbox, deadOnArrival, heldBack, mailStory, unread, arrived,
+		otherMailbox, deadOnArrival, heldBack, mailStory, unread, arrived, changedOnTheWay,
 		otherRealm, otherPage, unknownLogin, secondaryAddress,
 		beyondRetention, nobodyAsked, silentDirectory, mailBefore, claims,
 	} {

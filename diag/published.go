@@ -28,6 +28,9 @@ func (v *view) publishedDNS(m *ledger.Message, refused time.Time, out finding) f
 	if domain == "" || refused.IsZero() {
 		return out
 	}
+	if found, ok := v.looped(m, domain, refused, out); ok {
+		return found
+	}
 	if found, ok := v.atSend(m, domain, out); ok {
 		return found
 	}

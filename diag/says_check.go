@@ -12,6 +12,8 @@ func saysCheck(f ledger.Fact) string {
 	switch {
 	case c == nil:
 		return "A check was made" + saysWho(f) + "."
+	case c.Loop != nil:
+		return saysLoop(c)
 	case len(c.Changes) > 0:
 		return saysChanges(f)
 	case c.Seen != nil:

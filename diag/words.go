@@ -110,5 +110,8 @@ func sensorName(s string) string {
 	if provider, ok := strings.CutPrefix(s, "events:"); ok {
 		return "the events of " + quote(provider)
 	}
+	if route, ok := strings.CutPrefix(s, returnSensor); ok {
+		return "the way back for bounces of the route " + quote(route)
+	}
 	return or(quote(s), "a source of facts")
 }

@@ -24,22 +24,24 @@ type Key struct {
 	Secret [32]byte
 }
 
-// Paths makes and checks the two names by which a returned mail finds its message: the return path (VERP: each message has an envelope
-// sender of its own) and the Message-ID header. Both carry a MAC, because anybody can send us a bounce. Safe for concurrent use.
+// Paths makes and checks the names by which a mail that comes to us finds its message: the return path (VERP: each message has an envelope
+// sender of its own) and the Message-ID header. A canary, a mail of ours to ourselves, has a third: its address. All carry a MAC, because anybody can send us mail. Safe for concurrent use.
 type Paths struct {
 	domain string
 	keys   []pathKey // the first makes, all verify
 }
 
 // pathKey holds the sub-keys of one secret: a MAC for one purpose is worth nothing for the other.
-type pathKey struct{ path, header []byte }
+type pathKey struct{ path, header, canary []byte }
 
 const (
 	labelPath   = "resetd return path"
 	labelHeader = "resetd message id"
+	labelCanary = "resetd canary"
 	pathMAC     = 10 // bytes: 80 bits, 16 characters
 	headerMAC   = 8  // bytes: 64 bits, 13 characters
 	pathPrefix  = "b-"
+	birdPrefix  = "c-"
 	idLen       = 28 // characters of a ledger id after its prefix
 	pathMACLen  = 16
 	headMACLen  = 13
@@ -67,7 +69,11 @@ func NewPaths(bounceDomain string, keys []Key) (*Paths, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}
-		p.keys = append(p.keys, pathKey{path, header})
+		canary, err := hkdf.Key(sha256.New, k.Secret[:], nil, labelCanary, 32)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		p.keys = append(p.keys, pathKey{path, header, canary})
 	}
 	return p, nil
 }
@@ -78,17 +84,35 @@ func (p *Paths) Domain() string { return p.domain }
 // ReturnPath gives the envelope sender of a message: b-ID-MAC@bounce.domain, 47 characters before the @. It is lower case throughout,
 // since hosts on the way may fold it. The id must come from the ledger; any other text gives "" (the null sender).
 func (p *Paths) ReturnPath(id ledger.MessageID) string {
+	return p.signed(pathPrefix, id, p.keys[0].path)
+}
+
+// Canary gives the address that a canary is sent to: c-ID-MAC@bounce.domain, signed as a return path is and with a key of its own, so
+// that nobody who has seen the one can make the other. Any text that is no ledger id gives "".
+func (p *Paths) Canary(id ledger.MessageID) string {
+	return p.signed(birdPrefix, id, p.keys[0].canary)
+}
+
+func (p *Paths) signed(prefix string, id ledger.MessageID, key []byte) string {
 	raw, err := ledger.Raw(string(id))
 	if err != nil {
 		return ""
 	}
-	m := mac(p.keys[0].path, raw[:], pathMAC)
-	return pathPrefix + string(id)[4:] + "-" + lower32.EncodeToString(m) + "@" + p.domain
+	return prefix + string(id)[4:] + "-" + lower32.EncodeToString(mac(key, raw[:], pathMAC)) + "@" + p.domain
 }
 
 // ParseReturnPath says whose return path an address is. ErrForeign: another domain's address. ErrForged: at our domain, but no path
 // that we made.
 func (p *Paths) ParseReturnPath(addr string) (ledger.MessageID, error) {
+	return p.parse(pathPrefix, addr, func(k pathKey) []byte { return k.path })
+}
+
+// ParseCanary says whose canary an address is, with the errors of ParseReturnPath.
+func (p *Paths) ParseCanary(addr string) (ledger.MessageID, error) {
+	return p.parse(birdPrefix, addr, func(k pathKey) []byte { return k.canary })
+}
+
+func (p *Paths) parse(prefix, addr string, key func(pathKey) []byte) (ledger.MessageID, error) {
 	if len(addr) > maxLocal+1+maxDomain {
 		return "", ErrForeign
 	}
@@ -97,11 +121,11 @@ func (p *Paths) ParseReturnPath(addr string) (ledger.MessageID, error) {
 	if !ok || domain != p.domain {
 		return "", ErrForeign
 	}
-	rest, ok := strings.CutPrefix(local, pathPrefix)
+	rest, ok := strings.CutPrefix(local, prefix)
 	if !ok || len(rest) != idLen+1+pathMACLen || rest[idLen] != '-' {
 		return "", ErrForged
 	}
-	return p.check(rest[:idLen], rest[idLen+1:], pathMAC, func(k pathKey) []byte { return k.path })
+	return p.check(rest[:idLen], rest[idLen+1:], pathMAC, key)
 }
 
 // MessageIDHeader gives the Message-ID of a message, angle brackets included: <ID.MAC@domain>. It is the same for every attempt, so

@@ -79,6 +79,35 @@ func TestReturnPath(t *testing.T) {
 	}
 }
 
+// A canary's address is read back, and is no return path; a return path is no canary.
+func TestCanaryAddress(t *testing.T) {
+	p, id := testPaths(t), testID(7)
+	addr := p.Canary(id)
+	if _, err := ParseAddress(addr); err != nil {
+		t.Errorf("no envelope can carry it: %v", err)
+	}
+	for _, c := range []struct {
+		name, in string
+		err      error
+	}{
+		{"as made", addr, nil},
+		{"upper case", strings.ToUpper(addr), nil},
+		{"a return path", p.ReturnPath(id), ErrForged},
+		{"a return path, renamed", strings.Replace(p.ReturnPath(id), "b-", "c-", 1), ErrForged},
+		{"elsewhere", strings.Replace(addr, "bounces.", "else.", 1), ErrForeign},
+	} {
+		if got, err := p.ParseCanary(c.in); !errors.Is(err, c.err) || err == nil && got != id {
+			t.Errorf("%s: %s, %v", c.name, got, err)
+		}
+	}
+	if _, err := p.ParseReturnPath(addr); !errors.Is(err, ErrForged) {
+		t.Errorf("it passes for a return path: %v", err)
+	}
+	if got := p.Canary("msg_forged"); got != "" {
+		t.Errorf("a forged id has the address %s", got)
+	}
+}
+
 func TestMessageIDHeader(t *testing.T) {
 	p := testPaths(t)
 	id := testID(9)

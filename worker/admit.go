@@ -187,7 +187,7 @@ func (w *Worker) postpone(ctx context.Context, j *job, err error) error {
 		f.Delay.Detail = u.Detail
 	}
 	w.tallyFailure(j, f.At, diag.Marks{Realm: j.Realm}, "account.directory_unavailable", "", true)
-	w.count(ctx, "postponed")
+	w.countOf(ctx, j.Realm, "postponed")
 	return w.settle(ctx, j.Claim, store.Plan{Next: f.Delay.Next}, f)
 }
 

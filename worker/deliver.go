@@ -15,6 +15,7 @@ import (
 type job struct {
 	store.Claim
 	realm *realm.Realm
+	style string // the realm whose templates its mail has
 	reset *ledger.Reset
 	msg   *ledger.Message
 	all   []*ledger.Reset // of the ledger, in the order they were asked
@@ -67,9 +68,12 @@ func (w *Worker) load(ctx context.Context, c store.Claim) (*job, error) {
 		return nil, err
 	}
 	t := ledger.Fold(facts)
-	j := &job{Claim: c, realm: w.realm(c.Realm), reset: t.Reset(c.Reset), all: t.Resets, now: w.Store.Now()}
+	j := &job{Claim: c, realm: w.realm(c.Realm), style: c.Realm, reset: t.Reset(c.Reset), all: t.Resets, now: w.Store.Now()}
 	if j.reset != nil {
 		j.msg = j.reset.Message(c.Message)
+	}
+	if j.canary() {
+		w.asCanary(j)
 	}
 	return j, nil
 }
@@ -107,7 +111,7 @@ func (w *Worker) over(ctx context.Context, j *job) (bool, error) {
 		until = g.Until
 	}
 	if !j.now.Before(until) {
-		w.count(ctx, "expired")
+		w.countOf(ctx, j.Realm, "expired")
 		return true, w.settle(ctx, j.Claim, store.Plan{}, w.fact(j.Claim, ledger.Expired))
 	}
 	if j.realm == nil {
@@ -119,7 +123,7 @@ func (w *Worker) over(ctx context.Context, j *job) (bool, error) {
 func (w *Worker) refuse(ctx context.Context, j *job, ref *ledger.Refusal) error {
 	f := w.fact(j.Claim, ledger.Refused)
 	f.Refusal = ref
-	w.count(ctx, "refused:"+string(ref.Why))
+	w.countOf(ctx, j.Realm, "refused:"+string(ref.Why))
 	w.Log.Info().Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Str("why", string(ref.Why)).Msg("refused")
 	return w.settle(ctx, j.Claim, store.Plan{}, f)
 }

@@ -24,6 +24,9 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if c.Source == SourceCanary {
+		return w.arrive(ctx, c, sealed)
+	}
 	var facts []ledger.Fact
 	raw, openErr := w.Sealer.Open(sealed, id)
 	if openErr != nil {
@@ -43,7 +46,7 @@ func (w *Worker) digest(ctx context.Context, id string) error {
 		w.tallyReturns(j, facts)
 	}
 	for _, f := range facts {
-		w.count(ctx, "returns:"+string(f.Event))
+		w.countOf(ctx, c.Realm, "returns:"+string(f.Event))
 	}
 	w.Log.Info().Str("reset", string(c.Reset)).Str("mail", string(c.Message)).Str("return", id).Int("facts", len(facts)).Msg("read a returned mail")
 	return w.settle(ctx, c, store.Plan{}, facts...)

@@ -248,7 +248,7 @@ func (j *job) inTime(at time.Time) bool {
 // mailbox works takes such faults away. Everything else, complaints and unsubscribes too, changes nothing.
 func (w *Worker) conclude(ctx context.Context, j *job, address string, f ledger.Fact) []ledger.Fact {
 	r := f.Return
-	if r == nil || !r.Matched || address == "" {
+	if r == nil || !r.Matched || address == "" || j.canary() {
 		return nil
 	}
 	var follows *ledger.Fact

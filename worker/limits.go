@@ -35,7 +35,7 @@ func (w *Worker) spend(ctx context.Context, j *job, g ledger.Generation) (store.
 	f := w.fact(j.Claim, ledger.Postponed)
 	f.Delay = &ledger.Delay{Why: "quota", Count: a.Count, Limit: words(limit), Route: j.msg.Route, Next: capped(a.Next, g.Until)}
 	w.tallyFailure(j, f.At, j.marks("", j.msg.Route), "request.quota_exhausted", "", true)
-	w.count(ctx, "postponed:quota")
+	w.countOf(ctx, j.Realm, "postponed:quota")
 	return a, w.settle(ctx, j.Claim, store.Plan{Next: f.Delay.Next, Route: j.msg.Route, Deferred: j.msg.Tries > 0}, f)
 }
 

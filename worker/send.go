@@ -27,6 +27,9 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 	if err != nil || !allowed.OK {
 		return err
 	}
+	if j.canary() {
+		w.keepSent(ctx, j, raw)
+	}
 	if len(signers) > 0 {
 		w.dns.sample.Store(&raw)
 	}
@@ -79,7 +82,7 @@ func (w *Worker) compose(j *job, g ledger.Generation) (mailer.Mail, []byte, []ma
 			data.Page = u.Hostname()
 		}
 	}
-	mail, err := mailer.Compose(w.Templates[j.realm.Name], w.Paths, mailer.Draft{
+	mail, err := mailer.Compose(w.Templates[j.style], w.Paths, mailer.Draft{
 		ID: j.Message, From: j.realm.From, To: to, Locale: g.Locale, Date: j.msg.Born, Data: data, Token: tok, PublicURL: w.PublicURL,
 	})
 	if err != nil {
@@ -111,7 +114,7 @@ func (w *Worker) unbuildable(ctx context.Context, j *job, err error) error {
 		f.Failure.Why = "bad_link"
 	}
 	w.tallyFailure(j, f.At, j.marks("", j.msg.Route), "compose."+f.Failure.Why, "", true)
-	w.count(ctx, "failed:"+f.Failure.Why)
+	w.countOf(ctx, j.Realm, "failed:"+f.Failure.Why)
 	w.Log.Error().Err(err).Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Msg("the mail cannot be built")
 	return w.settle(ctx, j.Claim, store.Plan{}, f)
 }
@@ -148,9 +151,9 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 	w.tallyAttempt(j, facts[len(attempts)-1])
 	for _, f := range facts {
 		if f.Attempt != nil {
-			w.count(ctx, "attempts:"+string(f.Attempt.Outcome))
+			w.countOf(ctx, j.Realm, "attempts:"+string(f.Attempt.Outcome))
 			if how := secured(f.Attempt); how != "" {
-				w.count(ctx, "tls:"+how)
+				w.countOf(ctx, j.Realm, "tls:"+how)
 			}
 		}
 	}
@@ -167,7 +170,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 // fault counts a final refusal against the recipient, where it is theirs, and gives the Suppressed fact when that was one too many.
 func (w *Worker) fault(ctx context.Context, j *job, g ledger.Generation, f ledger.Fact) (*ledger.Fact, error) {
 	r, theirs := w.recipientFault(*f.Attempt)
-	if !theirs {
+	if !theirs || j.canary() {
 		return nil, nil
 	}
 	return w.suppress(ctx, j.Claim, g.Address, f.ID, f.At, r.Cause, f.Attempt.Text)

@@ -129,6 +129,9 @@ func domainOf(from string) string {
 
 // tallyAttempt counts the last dialogue of a try. A mail counts once in a slice; that it fails is noted each time.
 func (w *Worker) tallyAttempt(j *job, f ledger.Fact) {
+	if j.canary() {
+		return
+	}
 	a := *f.Attempt
 	m, cause := j.marks(diag.ProviderOf(&a), a.Route), diag.AttemptCause(w.Replies, a)
 	again := false
@@ -152,7 +155,7 @@ func (w *Worker) tallyAttempt(j *job, f ledger.Fact) {
 
 // tallyFailure counts a mail that failed without a dialogue, or after one: it came back, could not be built, could not begin.
 func (w *Worker) tallyFailure(j *job, at time.Time, m diag.Marks, cause, code string, tried bool) {
-	if cause == "" {
+	if cause == "" || j.canary() {
 		return
 	}
 	w.tally.mail(at, m, cause, tried)

@@ -59,10 +59,13 @@ type Worker struct {
 	Watch       time.Duration // how often incidents are looked for; 0 = 30 s
 	SeekKeys    time.Duration // how often the records of keys that were never seen are looked for; 0 = 1 min
 
+	Loops Loops // loop checks
+
 	client *task.Client
 	reader bounce.Reader // of returned mail, by Replies
 	tally  tally
 	dns    domains
+	loops  loops
 }
 
 // The times of a claim. After a crash, the next attempt begins once the lease is over (12 s at most), the reconciler has looked (1 s) and
@@ -143,6 +146,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	clocks.Go(func() { w.every(clockCtx, tallyAt, w.flush) })
 	clocks.Go(func() { w.everyOfStore(ctx, w.Watch, w.watch) })
 	clocks.Go(func() { w.every(ctx, verifyAt, w.verify) })
+	clocks.Go(func() { w.every(ctx, loopsAt, w.checkLoops) })
 	clocks.Go(func() { w.everyOfStore(ctx, min(domainsAt, w.SeekKeys), w.lookAtDomains) })
 	w.Log.Info().Str("worker", w.Name).Int("concurrency", w.Concurrency).Msg("working")
 

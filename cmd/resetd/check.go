@@ -13,14 +13,26 @@ import (
 // checkCmd is `resetd check`: what DNS says about a domain, here with a configuration, else by a daemon.
 func checkCmd() *cobra.Command {
 	var d *door
-	var file string
+	var file, route string
+	var loop bool
 	cmd := ours(&cobra.Command{
 		Use: "check DOMAIN", Short: "SPF, DKIM, DMARC, MX … of a domain, with the exact record to publish", Args: cobra.ExactArgs(1),
 		Long: "Of a domain of ours all that a receiver looks at is checked: SPF for our outgoing addresses, DKIM records against our private keys, DMARC and its alignment, MX, the return path,\n" +
 			"reverse DNS, blocklists, MTA-STS, TLS reports, DANE, and what Gmail, Yahoo and Microsoft demand. Of another domain: MX, MTA-STS, DANE.\n\n" +
-			"With -config it asks DNS from here, and does not know which keys a daemon signs with already; without, it is a client of a daemon. Exit status 3: an error was found.",
+			"With -loop a daemon also sends a canary, a reset of its own, through the whole chain: request, queue, relay, its own receiver, the link, and the way back for bounces. Each link of the\n" +
+			"chain is told as it ends. -route takes one of the routes of the domain's mail; else each is taken.\n\n" +
+			"With -config it asks DNS from here, and does not know which keys a daemon signs with already; without, it is a client of a daemon. Exit status 3: an error was found, or a link of the\n" +
+			"chain failed.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r dnscheck.Report
+			switch {
+			case loop && file != "":
+				return wrongUsage(cmd, "a loop check goes through a daemon; leave -config out, and give -url and -key")
+			case route != "" && !loop:
+				return wrongUsage(cmd, "-route is that of a loop check; add -loop")
+			case loop:
+				return checkLoop(cmd, d, args[0], route)
+			}
 			if file != "" {
 				cfg, err := loadFor(file)
 				if err != nil {
@@ -60,6 +72,8 @@ func checkCmd() *cobra.Command {
 		},
 	})
 	d = clientFlags(cmd)
+	cmd.Flags().BoolVar(&loop, "loop", false, "send a canary through the whole chain too")
+	cmd.Flags().StringVar(&route, "route", "", "send the canary by this `ROUTE` only")
 	cmd.Flags().StringVar(&file, "config", "", "ask DNS from here, for the domains of the configuration `FILE`")
 	return cmd
 }

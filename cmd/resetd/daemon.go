@@ -69,6 +69,7 @@ type parts struct {
 	work                               bool
 	bounces                            bool // some process takes in returned mail, this one or another
 	receives                           bool // some process receives it over SMTP
+	canary                             canary
 
 	unused []string // sensors that this configuration does not have
 
@@ -121,8 +122,11 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 		return nil, err
 	}
 	d.desk.Us.Bounces, d.desk.ReturnPath = p.bounceAt, d.paths.ReturnPath
+	if p.receives {
+		d.desk.Loops = desk.Loops{Lanes: realm.Lanes(p.realms), Within: p.canary.within, Receives: true}
+	}
 	if p.bounceListen != nil {
-		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep, Boxes: map[string]bounce.Box{}}
+		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep, Canary: d.paths.ParseCanary, KeepCanary: d.keepCanary, Boxes: map[string]bounce.Box{}}
 		for _, box := range p.reportBoxes {
 			d.receiver.Boxes[strings.ToLower(box)] = func(ctx context.Context, raw []byte) error { return d.events.keepReport(ctx, "smtp", "", raw) }
 		}
@@ -331,5 +335,6 @@ func (d *daemon) newWorker() *worker.Worker {
 		Mailer: d.deliverer(), Log: d.log,
 		Realms: d.realms, Templates: d.templates, Routes: routes, Signers: d.signers, PublicURL: d.publicURL, Domains: d.outside.Domains, DNS: d.outside.DNS,
 		Retry: d.retry, Merge: d.merge, AccountLimit: d.accountLimit, SourceLimit: d.sourceLimit, Deny: d.deny, Caps: d.caps, Replies: d.replies, Watch: d.lookout,
+		Loops: d.loops(),
 	}
 }

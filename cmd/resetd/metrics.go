@@ -63,7 +63,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if c.receiver != nil {
 		s := c.receiver.Stats()
-		for what, n := range map[string]uint64{"sessions": s.Sessions, "turned_off": s.TurnedOff, "cut_off": s.CutOff, "kept": s.Kept, "boxed": s.Boxed, "not_kept": s.NotKept, "forged": s.Forged, "foreign": s.Foreign, "too_large": s.TooLarge, "faults": s.Faults} {
+		for what, n := range map[string]uint64{"sessions": s.Sessions, "turned_off": s.TurnedOff, "cut_off": s.CutOff, "kept": s.Kept, "boxed": s.Boxed, "not_kept": s.NotKept, "forged": s.Forged, "foreign": s.Foreign, "canaries": s.Canaries, "too_large": s.TooLarge, "faults": s.Faults} {
 			ch <- prometheus.MustNewConstMetric(descReceived, prometheus.CounterValue, float64(n), what)
 		}
 	}

@@ -115,6 +115,24 @@ func postUpTo[In any](most int64, pattern string, action desk.Action, keep kept,
 	}}
 }
 
+// postMaybe is post with a body that may be left out; the answer is never kept.
+func postMaybe[In any](pattern string, action desk.Action, serve func(*call, In) (status int, answer any, err error)) endpoint {
+	with, without := post(pattern, action, never, serve), get(pattern, action, func(c *call) (int, any, error) {
+		var in In
+		return serve(c, in)
+	})
+	return endpoint{pattern, func(s *server) http.HandlerFunc {
+		read, skip := with.bind(s), without.bind(s)
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength == 0 {
+				skip(w, r)
+				return
+			}
+			read(w, r)
+		}
+	}}
+}
+
 // enter authenticates a request and lets the desk say whether its role may do this at all, before anything of the body is read.
 func (s *server) enter(r *http.Request, action desk.Action) (*call, context.CancelFunc, error) {
 	actor, ok := s.keys.authenticate(r)

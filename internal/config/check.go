@@ -30,6 +30,7 @@ func (k *checker) all() {
 	k.delivery()
 	k.smtp()
 	k.diag()
+	k.canary()
 	k.routes()
 	k.domains()
 	k.realms()
@@ -106,6 +107,16 @@ func (k *checker) throttle() {
 	}
 	if k.c.Throttle.Account.Off() && k.c.Throttle.Source.Off() {
 		k.warn("throttle.account", "both throttles are off: anybody can have a mailbox flooded", "")
+	}
+}
+
+func (k *checker) canary() {
+	c := k.c.Canary
+	if e := c.Every.Std(); e != 0 && e < 5*time.Minute {
+		k.bad("canary.every", "every is below 5m: each canary is a real mail", `every = "1h", or 0 for none`)
+	}
+	if w := c.Within.Std(); w < time.Minute || w > 12*time.Hour {
+		k.bad("canary.within", "within is not between 1m and 12h", `within = "15m"`)
 	}
 }
 

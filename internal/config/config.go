@@ -21,6 +21,7 @@ type Config struct {
 	Delivery      Delivery      `toml:"delivery"`
 	SMTP          SMTP          `toml:"smtp"`
 	DNS           DNS           `toml:"dns"`
+	Canary        Canary        `toml:"canary"`
 	Diag          Diag          `toml:"diag"`
 	Routes        []Route       `toml:"route"`
 	Domains       []Domain      `toml:"domain"`
@@ -137,6 +138,16 @@ type DNS struct {
 type Diag struct {
 	// File of your own rules for what hosts reply, tried before the built-in ones, written as in diag/reply/rules and as `resetd tray answer` prints them; `resetd explain -rules` tries one. Read at start. Default: "".
 	RulesFile string `toml:"rules_file"`
+}
+
+// Canary is the loop check: a reset of our own through the whole chain, to our own receiver and back.
+type Canary struct {
+	// How often one goes by each route of each sending domain, a duration of at least 5m; 0 is only when somebody asks for it. It needs bounce_listen. Default: "1h".
+	Every Duration `toml:"every"`
+	// How long it may take until what is missing counts as lost, 1m to 12h. Default: "15m".
+	Within Duration `toml:"within"`
+	// Whether the worker fetches its link at public_url; false where it cannot reach that. Default: true.
+	OpenPage bool `toml:"open_page"`
 }
 
 // Route is a way out for mail: a relay (smarthost), or straight to the recipient's MX.

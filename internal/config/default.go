@@ -25,6 +25,7 @@ func Default() *Config {
 		Throttle: Throttle{Account: Rate{5, time.Hour}, Source: Rate{100, time.Hour}, Merge: Duration(time.Minute)},
 		Delivery: Delivery{Retry: minutes(1, 3, 6, 10, 15, 30)},
 		SMTP:     SMTP{BounceListen: "127.0.0.1:2525", DMARCReports: "dmarc-reports", TLSReports: "tls-reports"},
+		Canary:   Canary{Every: Duration(time.Hour), Within: minutes(15)[0], OpenPage: true},
 	}
 }
 

@@ -47,6 +47,7 @@ const (
 	DoRelease      Action = "release"
 	DoExplain      Action = "explain"
 	DoDomains      Action = "domains"
+	DoLoop         Action = "loop_check"
 	DoProbe        Action = "probe"
 	DoQueue        Action = "queue"
 	DoPause        Action = "pause"
@@ -76,6 +77,7 @@ var may = map[Action][]Role{
 	DoRelease:      {Admin},
 	DoExplain:      {Support, Admin, Ops},
 	DoDomains:      {Support, Admin, Ops},
+	DoLoop:         {Support, Admin, Ops},
 	DoProbe:        {Support, Admin, Ops},
 	DoQueue:        {Ops, Admin},
 	DoPause:        {Ops, Admin},
@@ -92,7 +94,7 @@ var may = map[Action][]Role{
 // ledger, with the key's name; looking at the queue is nobody's secret.
 var audited = map[Action]bool{
 	DoRead: true, DoResend: true, DoCancel: true, DoReveal: true, DoWhy: true, DoSuppressions: true, DoSuppression: true,
-	DoRelease: true, DoPause: true, DoResume: true, DoBulkResend: true, DoPacket: true, DoAudit: true, DoProbe: true,
+	DoRelease: true, DoPause: true, DoResume: true, DoBulkResend: true, DoPacket: true, DoAudit: true, DoProbe: true, DoLoop: true,
 	DoTray: true, DoAnswer: true,
 }
 

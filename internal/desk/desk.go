@@ -34,6 +34,7 @@ type Desk struct {
 	Us      diag.Us       // who we are to other hosts, for evidence packets: HELO and Bounces; the rest follows from each mail
 	// ReturnPath gives the envelope sender of a mail; nil = not known here.
 	ReturnPath func(ledger.MessageID) string
+	Loops      Loops // loop checks that may be begun
 	// AccountLimit is the throttle of an account, which a worker applies; here it only says where a flood for one login begins.
 	AccountLimit store.Limit
 	LookupLimit  time.Duration // how long a directory may take while a person waits; 0 = 3 s
@@ -47,8 +48,11 @@ type Route struct {
 	Provider string
 }
 
-// Realm finds a configured realm; nil = none such.
+// Realm finds a configured realm, or that of canaries; nil = none such.
 func (d *Desk) Realm(name string) *realm.Realm {
+	if name == realm.Canary {
+		return canaryRealm()
+	}
 	for i := range d.Realms {
 		if d.Realms[i].Name == name {
 			return &d.Realms[i]
@@ -60,7 +64,7 @@ func (d *Desk) Realm(name string) *realm.Realm {
 // realmFor finds a realm that an actor may act in. One outside the key's list is as unknown as one that does not exist.
 func (d *Desk) realmFor(a Actor, name string) (*realm.Realm, error) {
 	r := d.Realm(name)
-	if r == nil || !a.mayIn(name) {
+	if r == nil || !a.mayIn(name) || name == realm.Canary && !slices.Contains(a.Realms, name) {
 		return nil, &Bad{Code: "unknown_realm", Detail: "There is no such realm for this API key. The realms of a key stand in its [[api_key]] table."}
 	}
 	return r, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/store"
 	"github.com/resetd/resetd/mailer"
@@ -44,6 +45,8 @@ type DomainView struct {
 	CheckedAt *time.Time        `json:"checked_at"` // nil = not yet
 	Severity  dnscheck.Severity `json:"severity"`   // "" = not checked yet
 	Report    *dnscheck.Report  `json:"report"`
+	// Loops are the newest loop checks, one for each route that the domain's mail takes.
+	Loops []diag.LoopRun `json:"loops,omitempty"`
 }
 
 // Domains lists our domains with their newest reports.
@@ -55,9 +58,17 @@ func (d *Desk) Domains(ctx context.Context, a Actor) ([]DomainView, error) {
 	if err != nil {
 		return nil, err
 	}
+	results, err := d.loopResults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running, err := d.runningLoops(ctx)
+	if err != nil {
+		return nil, err
+	}
 	views := []DomainView{}
 	for _, q := range d.Outside.Domains {
-		v := DomainView{Domain: q.Domain}
+		v := DomainView{Domain: q.Domain, Loops: d.loopsOf(results, running, q.Domain)}
 		if r, ok := reports[q.Domain]; ok {
 			v.CheckedAt, v.Severity, v.Report = &r.At, r.Severity, &r
 		}

@@ -281,6 +281,7 @@ type Check struct {
 	Hash     string   `json:"h,omitempty"`  // of all that DNS said; the report itself is kept apart
 	Errors   []string `json:"e,omitempty"`  // what is wrong, a sentence each, at most three
 	Causes   []string `json:"ca,omitempty"` // the causes that these lead to
+	Loop     *Loop    `json:"lp,omitempty"` // a loop check said it, not DNS; nil = DNS did
 	// Changes are records that a mail is judged by and that say something else than when they were last seen. A fact has either a Hash (a
 	// check), or Changes (the records are read all the time), or neither: an alarm about one mail.
 	Changes []RecordChange `json:"cg,omitempty"`
@@ -307,5 +308,5 @@ type RecordState struct {
 
 // Sensor is a source of facts.
 type Sensor struct {
-	Name string `json:"n"` // intake, bounces, mailbox, log, worker, events:PROVIDER
+	Name string `json:"n"` // intake, bounces, mailbox, log, worker, events:PROVIDER, return:ROUTE
 }

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -172,6 +174,24 @@ func (s *Store) Beat(ctx context.Context, sensor string) error {
 	return nil
 }
 
+// NoteSensor writes that a source of facts went blind, or sees again, where it is not its own heartbeat that tells: at is since when. What
+// is known already is not written again.
+func (s *Store) NoteSensor(ctx context.Context, sensor string, at time.Time, sees bool) error {
+	_, blind, err := s.House(ctx)
+	if err != nil {
+		return err
+	}
+	is := slices.ContainsFunc(blind, func(b Blind) bool { return b.Sensor == sensor && b.To.IsZero() })
+	if is != sees {
+		return nil
+	}
+	f := ledger.Fact{ID: ledger.NewEventID(), At: at, Event: ledger.SensorLost, Sensor: &ledger.Sensor{Name: sensor}}
+	if sees {
+		f.Event = ledger.SensorBack
+	}
+	return s.NoteHouse(ctx, f)
+}
+
 // Forget takes a sensor off the list: it is not configured any more, or ended by itself with nothing left to see. One that is off the
 // list is not blind.
 func (s *Store) Forget(ctx context.Context, sensor string) error {
@@ -180,6 +200,9 @@ func (s *Store) Forget(ctx context.Context, sensor string) error {
 	}
 	return nil
 }
+
+// ReturnSensor begins the name of the way back for bounces of one route, as loop checks see it: "return:ROUTE".
+const ReturnSensor = "return:"
 
 // Blind is a time in which a sensor could not see; a zero To means still.
 type Blind struct {
@@ -214,6 +237,12 @@ func (s *Store) House(ctx context.Context) (facts []ledger.Fact, blind []Blind, 
 	beats, err := s.rdb.HGetAll(ctx, beatsKey).Result()
 	if err != nil {
 		return nil, nil, unavailable(err)
+	}
+	for sensor, from := range lost {
+		// A sensor with a heartbeat tells by it whether it is still blind.
+		if _, beating := beats[sensor]; !beating && strings.HasPrefix(sensor, ReturnSensor) {
+			blind = append(blind, Blind{Sensor: sensor, From: from})
+		}
 	}
 	limit := s.Now().Add(-SensorGap)
 	for sensor, ms := range beats {

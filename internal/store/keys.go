@@ -64,6 +64,9 @@ func sealedKey(p int, r ledger.ReturnID) string {
 	return key(p, "sealed:"+string(r)) // STRING: a returned mail or a batch of events until it is read
 }
 
+// sentKey holds a canary as it was sent.
+func sentKey(p int, m ledger.MessageID) string { return key(p, "sent:"+string(m)) } // STRING, sealed
+
 // In an account's partition.
 func accountKey(a AccountID) string { return key(partitionOf(string(a)), "account:"+string(a)) } // HASH, see tokens.go
 func asksKey(a AccountID) string    { return key(partitionOf(string(a)), "asks:"+string(a)) }    // ZSET reset -> ms asked
@@ -131,6 +134,9 @@ const (
 	dkimSigningKey   = "rd:{house}:dkim:signing"    // HASH name of the record -> ms when a worker last signed with it
 	bulkQuotaKey     = "rd:{house}:bulk:quota"      // HASH, see quota.go
 	bulkSaidKey      = "rd:{house}:bulk:said"       // HASH "kind domain" -> gist of what was said last, and a space
+	loopsKey         = "rd:{house}:loops"           // ZSET reset of a canary that is under way -> ms when it began
+	loopsBegunKey    = "rd:{house}:loops:begun"     // HASH lane -> ms when a loop check of it last began
+	loopResultsKey   = "rd:{house}:loops:results"   // HASH lane -> JSON of how its newest one came out
 	trayKey          = "rd:{house}:tray"            // HASH return -> JSON TrayItem
 	trayOrderKey     = "rd:{house}:tray:order"      // ZSET return -> ms when it was laid there
 )

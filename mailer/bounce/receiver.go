@@ -27,9 +27,13 @@ type Receiver struct {
 	// Postmaster stores a mail to the people behind the domain; nil = refused.
 	Postmaster func(ctx context.Context, from string, raw []byte) error
 	// Boxes are what else is taken at the domain, by local part in lower case: reports of receivers, say. An error is answered 451.
-	Boxes  map[string]Box
-	TLS    *tls.Config // for STARTTLS; nil = not offered
-	Limits ReceiverLimits
+	Boxes map[string]Box
+	// Canary says whose canary a recipient is: mailer.Paths.ParseCanary. nil = none is taken.
+	Canary func(addr string) (ledger.MessageID, error)
+	// KeepCanary stores a canary, with what was seen of the host that brought it; as Keep.
+	KeepCanary func(ctx context.Context, id ledger.MessageID, came Came, raw []byte) error
+	TLS        *tls.Config // for STARTTLS; nil = not offered
+	Limits     ReceiverLimits
 
 	stats  counters
 	bodies atomic.Int64 // bytes of the mails under way
@@ -99,20 +103,21 @@ type ReceiverStats struct {
 	NotKept   uint64 // mails that Keep could not store, answered 451
 	Forged    uint64 // recipients at our domain that are no return path of ours
 	Foreign   uint64 // recipients elsewhere: attempts to relay
+	Canaries  uint64 // stored canaries
 	TooLarge  uint64
 	Faults    uint64 // what the SMTP library reported: broken connections, panics
 }
 
 type counters struct {
-	sessions, turnedOff, cutOff, kept, boxed, notKept, forged, foreign, tooLarge, faults atomic.Uint64
-	open                                                                                 atomic.Int64
+	sessions, turnedOff, cutOff, kept, boxed, notKept, forged, foreign, canaries, tooLarge, faults atomic.Uint64
+	open                                                                                           atomic.Int64
 }
 
 // Stats reads the counters.
 func (r *Receiver) Stats() ReceiverStats {
 	c := &r.stats
 	return ReceiverStats{Sessions: c.sessions.Load(), Open: c.open.Load(), TurnedOff: c.turnedOff.Load(), CutOff: c.cutOff.Load(),
-		Kept: c.kept.Load(), Boxed: c.boxed.Load(), NotKept: c.notKept.Load(), Forged: c.forged.Load(), Foreign: c.foreign.Load(), TooLarge: c.tooLarge.Load(),
+		Kept: c.kept.Load(), Boxed: c.boxed.Load(), NotKept: c.notKept.Load(), Forged: c.forged.Load(), Foreign: c.foreign.Load(), Canaries: c.canaries.Load(), TooLarge: c.tooLarge.Load(),
 		Faults: c.faults.Load()}
 }
 
@@ -130,7 +135,7 @@ func (r *Receiver) Serve(l net.Listener) error {
 	limits := r.Limits.withDefaults()
 	run := &running{door: newDoor(l, limits, &r.stats)}
 	run.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &inbound{r: r, limits: limits, conn: guardOf(c.Conn())}, nil
+		return &inbound{r: r, limits: limits, conn: guardOf(c.Conn()), peer: c}, nil
 	}))
 	s := run.server
 	s.Domain, s.TLSConfig, s.MaxRecipients = r.Domain, r.TLS, limits.Recipients

@@ -53,12 +53,14 @@ type inbound struct {
 	r      *Receiver
 	limits ReceiverLimits
 	conn   *guard
+	peer   *smtp.Conn
 	errors int
 
 	mu     sync.Mutex
 	from   string
 	ids    []ledger.MessageID
-	people bool // postmaster or abuse is among the recipients
+	birds  []ledger.MessageID // canaries
+	people bool               // postmaster or abuse is among the recipients
 	boxes  []string
 }
 
@@ -66,11 +68,11 @@ type inbound struct {
 func (s *inbound) Mail(from string, _ *smtp.MailOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from, s.ids, s.people, s.boxes = from, nil, false, nil
+	s.from, s.ids, s.birds, s.people, s.boxes = from, nil, nil, false, nil
 	return nil
 }
 
-// Rcpt takes a return path of ours, what has a box, and nothing else.
+// Rcpt takes a return path or a canary's address of ours, what has a box, and nothing else.
 func (s *inbound) Rcpt(to string, _ *smtp.RcptOptions) error {
 	id, err := s.r.Verify(to)
 	s.mu.Lock()
@@ -80,6 +82,8 @@ func (s *inbound) Rcpt(to string, _ *smtp.RcptOptions) error {
 		if !slices.Contains(s.ids, id) {
 			s.ids = append(s.ids, id)
 		}
+		return nil
+	case s.isCanary(to):
 		return nil
 	case s.boxOf(to) != "":
 		if box := s.boxOf(to); !slices.Contains(s.boxes, box) {
@@ -137,7 +141,7 @@ func (s *inbound) Data(r io.Reader) error {
 		defer s.conn.working(false)
 	}
 	s.mu.Lock()
-	from, ids, people, boxes := s.from, slices.Clone(s.ids), s.people, slices.Clone(s.boxes)
+	from, ids, birds, people, boxes := s.from, slices.Clone(s.ids), slices.Clone(s.birds), s.people, slices.Clone(s.boxes)
 	s.mu.Unlock()
 	body := &metered{r: r, total: &s.r.bodies, most: s.limits.Bodies}
 	defer body.release()
@@ -169,6 +173,10 @@ func (s *inbound) Data(r io.Reader) error {
 		}
 		s.r.stats.boxed.Add(1)
 	}
+	if err := s.keepCanaries(ctx, birds, from, raw); err != nil {
+		s.r.stats.notKept.Add(1)
+		return replyNotKept
+	}
 	if people {
 		if err := s.r.Postmaster(ctx, from, raw); err != nil {
 			s.r.stats.notKept.Add(1)
@@ -182,7 +190,7 @@ func (s *inbound) Data(r io.Reader) error {
 func (s *inbound) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from, s.ids, s.people, s.boxes = "", nil, false, nil
+	s.from, s.ids, s.birds, s.people, s.boxes = "", nil, nil, false, nil
 }
 
 // Logout has nothing to free.
