@@ -16,8 +16,8 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
-// Mailbox fetches returned mail over IMAP, for those who cannot open port 25. It looks at what is unseen, hands each mail to Keep, and only
-// then marks it: seen, and with a keyword. A mail that is none of ours keeps its unseen state where the server takes keywords, since a
+// Mailbox fetches returned mail over IMAP, for those who cannot open port 25. It looks at what is unseen, and where the server takes keywords
+// at what a person opened before us, hands each mail to Keep, and only then marks it: seen, and with a keyword. A mail that is none of ours keeps its unseen state where the server takes keywords, since a
 // person may be waiting for it. Nothing is deleted and nothing moved. Fields are set before Run.
 type Mailbox struct {
 	URL      string // imaps://host:993/INBOX; imap:// only for loopback
@@ -39,9 +39,10 @@ const Done = imap.Flag("$ResetdDone")
 const (
 	mailboxPoll  = time.Minute
 	mailboxDial  = 30 * time.Second
-	mailboxFirst = time.Second     // the wait after a first failure; it doubles
-	mailboxLast  = 5 * time.Minute // and is never longer
-	mailboxBatch = 50              // mails of one look, fetched one by one; the next look takes the others
+	mailboxFirst = time.Second        // the wait after a first failure; it doubles
+	mailboxLast  = 5 * time.Minute    // and is never longer
+	mailboxBatch = 50                 // mails of one look, fetched one by one; the next look takes the others
+	mailboxBack  = 6 * 24 * time.Hour // how far back what somebody has opened is looked at: a return comes within days
 )
 
 // What is wrong with a mailbox, in words that hold nothing of what the server wrote: it may quote the user's name.
@@ -158,10 +159,21 @@ func (m *Mailbox) session(ctx context.Context, at, folder string, secure bool) (
 	}
 }
 
-// look fetches what is unseen. more: there is more than one look takes. A mail that cannot be kept ends the look, since the store is
+// wanted is what a look searches for. Where we have a mark of our own, what a person opened within a few days is fetched too.
+func wanted(keyword bool, now time.Time) *imap.SearchCriteria {
+	c := &imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagDeleted, Done}}
+	if keyword {
+		c.Or = [][2]imap.SearchCriteria{{{NotFlag: []imap.Flag{imap.FlagSeen}}, {Since: now.Add(-mailboxBack)}}}
+	} else {
+		c.NotFlag = append(c.NotFlag, imap.FlagSeen)
+	}
+	return c
+}
+
+// look fetches what is new. more: there is more than one look takes. A mail that cannot be kept ends the look, since the store is
 // away and the next one would fare no better.
 func (m *Mailbox) look(ctx context.Context, c *imapclient.Client, keyword bool) (more bool, err error) {
-	found, err := c.UIDSearch(&imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagSeen, imap.FlagDeleted, Done}}, nil).Wait()
+	found, err := c.UIDSearch(wanted(keyword, time.Now()), nil).Wait()
 	if err != nil {
 		return false, errMailboxFetch
 	}

@@ -123,6 +123,21 @@ func TestMailboxFetches(t *testing.T) {
 	}
 }
 
+// A person was faster: what they have opened is fetched too, if it is no older than a return can be.
+func TestMailboxFetchesWhatWasOpened(t *testing.T) {
+	d := dovecottest.Start(t)
+	d.Opened(letter("of last month"), time.Now().AddDate(0, -1, 0))
+	d.Opened(letter("of yesterday"), time.Now().AddDate(0, 0, -1))
+	i := newInbox()
+	fetchInto(t, i, d.URL(), nil)
+	i.wait(t, 1)
+	d.Deliver(letter("new"))
+	got := i.wait(t, 2)
+	if len(got) != 2 || !strings.Contains(got[0], "body of of yesterday") || !strings.Contains(got[1], "body of new") {
+		t.Errorf("%q", got)
+	}
+}
+
 // A mail that cannot be stored stays unseen and is fetched again.
 func TestMailboxTriesAgain(t *testing.T) {
 	d := dovecottest.Start(t)

@@ -157,6 +157,17 @@ func (d *Dovecot) Stop() {
 // Deliver puts a mail into the inbox as a delivery agent does: written aside first, then moved in.
 func (d *Dovecot) Deliver(raw []byte) {
 	d.t.Helper()
+	d.put(raw, time.Now(), "new", "")
+}
+
+// Opened puts a mail into the inbox that came at a time and that a person has opened.
+func (d *Dovecot) Opened(raw []byte, at time.Time) {
+	d.t.Helper()
+	d.put(raw, at, "cur", ":2,S")
+}
+
+func (d *Dovecot) put(raw []byte, at time.Time, folder, flags string) {
+	d.t.Helper()
 	d.sent++
 	name := fmt.Sprintf("%d.M%dP%d.test", time.Now().Unix(), d.sent, os.Getpid())
 	tmp := filepath.Join(d.box(), "tmp", name)
@@ -166,7 +177,10 @@ func (d *Dovecot) Deliver(raw []byte) {
 	if err := os.Chown(tmp, mailUser, mailUser); err != nil {
 		d.t.Fatal(err)
 	}
-	if err := os.Rename(tmp, filepath.Join(d.box(), "new", name)); err != nil {
+	if err := os.Chtimes(tmp, at, at); err != nil { // IMAP's internal date
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(tmp, filepath.Join(d.box(), folder, name+flags)); err != nil {
 		d.t.Fatal(err)
 	}
 }
