@@ -9,6 +9,7 @@ import (
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/mailer/bounce"
 )
 
 // layAside plays the worker that could not read what came back about a reset's newest mail, and gives the return's id.
@@ -172,4 +173,55 @@ func TestTrayOnTheConsole(t *testing.T) {
 	if b.status != 200 || !strings.Contains(b.page, "one recipient did not get the mail") || !strings.Contains(b.page, "jo@shop.example") {
 		t.Errorf("%d %s", b.status, b.page)
 	}
+}
+
+// The circle closes: a letter that nobody could read lies in the tray, a person names the words that say why, and by the rule that is
+// made of them the next letter of its kind is read.
+func TestARuleOfTheTrayReadsTheNextLetter(t *testing.T) {
+	letter := func(name string) []byte {
+		return []byte("From: office@there.example\nTo: b@bounces.us.example\nSubject: notice\n\nDear friend,\n\nwe are sorry: " + name + " <" + name + "@there.example> is with\nthe zebra department no longer.\n\nYours\n")
+	}
+	first := bounce.ReadBytes(letter("jo"))
+	if first.Kind != bounce.KindNone {
+		t.Fatalf("read already: %+v", first)
+	}
+	w := newWorld(t)
+	reset := w.ask()
+	w.send(ledger.Attempt{Host: "mx.shop.example", Stage: "dot", Code: 250, Outcome: ledger.Accepted})
+	id := w.layAside(string(reset))
+	ctx := context.Background()
+	item, err := w.store.TrayItem(ctx, ledger.ReturnID(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item.ID = ledger.NewReturnID(ledgerPartition(t, id), ledger.NewSeed())
+	item.Lines, item.Notice = []string{}, first.Notice
+	if err := w.store.PutTray(ctx, item); err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{URL: w.web.URL, Key: secretOf(desk.Ops)}
+	got, err := c.AnswerReturn(ctx, string(item.ID), AnswerBody{Reason: "user_unknown", Words: "[address]> is with the zebra department no longer."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := desk.ParseRules(got.Answer.Rule)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got.Answer.Rule)
+	}
+	if wrong := rules.Book().Samples(); wrong != nil {
+		t.Errorf("start-up would refuse the rule: %v\n%s", wrong, got.Answer.Rule)
+	}
+	next := rules.Reader().ReadBytes(letter("zoe"))
+	if next.Kind != bounce.KindBounce || len(next.Reports) != 1 || next.Reports[0].Cause != "recipient.unknown_mailbox" {
+		t.Errorf("%+v\n%s", next, got.Answer.Rule)
+	}
+}
+
+func ledgerPartition(t *testing.T, id string) int {
+	t.Helper()
+	p, err := ledger.Partition(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
