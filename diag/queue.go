@@ -79,7 +79,7 @@ func (v *view) waiting(m *ledger.Message) []finding {
 		for i := range said {
 			said[i].rank, said[i].conf, said[i].notBefore, said[i].vars = note, Possible, time.Time{}, said[i].vars.with("next", "")
 		}
-		return append(v.neglected(m), said...)
+		return append(v.neglected(m, late), said...)
 	}
 	if m.Delay != nil && m.Delay.Why == "directory_unavailable" {
 		return nil // told by silentDirectory
@@ -105,7 +105,7 @@ func (v *view) waiting(m *ledger.Message) []finding {
 		}
 		return one(f)
 	}
-	return v.neglected(m)
+	return v.neglected(m, late)
 }
 
 // overdue tells whether a mail's time came long ago, though nothing is known to hold it.
@@ -114,11 +114,11 @@ func (v *view) overdue(m *ledger.Message) bool {
 }
 
 // neglected: nobody takes a mail whose time has come, though workers live.
-func (v *view) neglected(m *ledger.Message) []finding {
+func (v *view) neglected(m *ledger.Message, late time.Duration) []finding {
 	if v.noWorker() || v.held(m) {
 		return nil // told by heldBack
 	}
-	q, late := v.in.Queue, v.now.Sub(m.NextAt)
+	q := v.in.Queue
 	f := finding{cause: "queue.backlog", conf: Certain, rank: mail, facts: v.ofMail(m, ledger.Postponed), vars: vars{"t": v.at(m.NextAt)}}
 	if late > vanished && q.Due == 0 && q.Waiting == 0 && q.InFlight == 0 {
 		return one(finding{cause: "queue.lost", conf: Likely, rank: mail, facts: asked(v.told), vars: vars{"t": v.at(m.Born)}})

@@ -31,7 +31,7 @@ func (d *Desk) Incidents(ctx context.Context, a Actor) ([]diag.Trouble, error) {
 type AllAgain struct {
 	Incident  string         `json:"incident"`
 	Resent    int            `json:"resent"`
-	Skipped   map[string]int `json:"skipped"`        // why -> resets: used, sent, refused, cancelled, resent, ineligible, unknown
+	Skipped   map[string]int `json:"skipped"`        // why -> resets: used, sent, newer, refused, cancelled, resent, ineligible, unknown
 	Remaining int            `json:"remaining"`      // not looked at in this call: ask again
 	Until     time.Time      `json:"until,omitzero"` // when the last of them is due
 }
@@ -176,7 +176,36 @@ func (d *Desk) stillWaits(ctx context.Context, a Actor, incident string, id ledg
 	case m.State == ledger.Withdrawn:
 		skip = "cancelled"
 	}
-	return at, r, skip, nil
+	if skip == "" {
+		skip, err = d.askedAnew(ctx, at, m)
+	}
+	return at, r, skip, err
+}
+
+// askedAnew says what became of a later ask of the same login: who has that one's mail, or has used it, does not wait for this one's. A
+// later ask that waits too is another of the incident's, or has an obstacle of its own. "" = there is none that counts.
+func (d *Desk) askedAnew(ctx context.Context, at store.Place, m *ledger.Message) (string, error) {
+	t, err := d.timeline(ctx, at.Ledger)
+	if err != nil {
+		return "", err
+	}
+	skip := ""
+	for _, r := range t.Resets {
+		if !r.Asked.At.After(m.Born) {
+			continue
+		}
+		switch r.State {
+		case ledger.Used:
+			return "used", nil
+		case ledger.Sent, ledger.Unsure:
+			skip = "sent"
+		case ledger.Waiting, ledger.IsFailed, ledger.IsExpired:
+			if skip == "" {
+				skip = "newer"
+			}
+		}
+	}
+	return skip, nil
 }
 
 // eligible asks the directory whether the account may still have a mail. One that does not answer is asked again by the worker.

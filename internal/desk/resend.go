@@ -133,6 +133,12 @@ func (d *Desk) fixSeen(ctx context.Context, c diag.Case, r *ledger.Reset) (bool,
 	if n := len(m.Attempts); n > 0 {
 		last = m.Attempts[n-1].At
 	}
+	// A relay that took this very mail, which then came back, has mended nothing.
+	for _, f := range m.Returns {
+		if f.At.After(last) {
+			last = f.At
+		}
+	}
 	ok, err := d.Store.RouteWorked(ctx, route)
 	return ok.After(last), err
 }

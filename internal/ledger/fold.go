@@ -265,7 +265,9 @@ func (m *Message) add(f *Fact, r *Reset) {
 		m.Returns = append(m.Returns, *f)
 		if f.Return != nil && f.Return.Matched {
 			r.accept(m.Gen, f.At)
-			if m.State == Waiting || m.State == Unsure {
+			// A delivery that is reported after a failure: whoever had the mail got it through after all.
+			after := m.State == IsFailed && m.cameBack() && f.Return.Action == "delivered"
+			if m.State == Waiting || m.State == Unsure || after {
 				m.State, m.NextAt = Sent, time.Time{}
 			}
 		}

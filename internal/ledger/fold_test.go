@@ -136,6 +136,17 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// link.dead_on_arrival: whenever within its day a mail is taken, its link lives from then on for a while.
+func TestNoLinkIsDeadOnArrival(t *testing.T) {
+	day := 1 + 24*3600
+	for at := 2; at < day; at += 599 {
+		tl := ledger.Fold([]ledger.Fact{asked(0, first), issued(1, 1, first), tried(at, 1, first, ledger.Accepted, 0)})
+		if g := tl.Reset(reset).Gen(); !g.Expires().After(g.Accepted) {
+			t.Fatalf("taken after %d s, and dead then", at)
+		}
+	}
+}
+
 // Ids carry their partition, have one spelling, and nothing else is one.
 func TestIDs(t *testing.T) {
 	id := ledger.NewResetID(63, ledger.NewSeed())

@@ -279,9 +279,9 @@ if has and has ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
-// RouteWorks remembers that a host took a mail by a route.
-func (s *Store) RouteWorks(ctx context.Context, route string) error {
-	if err := s.rdb.HSet(ctx, workedKey, route, millis(s.Now())).Err(); err != nil {
+// RouteWorks remembers that a host took a mail by a route at a time.
+func (s *Store) RouteWorks(ctx context.Context, route string, at time.Time) error {
+	if err := s.rdb.HSet(ctx, workedKey, route, millis(at)).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
