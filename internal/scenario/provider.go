@@ -210,6 +210,10 @@ func (st *Stage) prove(provider string, at time.Time, id string, body []byte) ([
 		token := hex.EncodeToString(nonce[:])
 		signature, _ := json.Marshal(map[string]string{"timestamp": stamp, "token": token, "signature": hex.EncodeToString(mac([]byte(providerSecret), []byte(stamp+token)))})
 		body = append([]byte(`{"signature":`+string(signature)+","), body[1:]...)
+	case "ses": // raw message delivery: SNS signs nothing then
+		h.Set("X-Amz-Sns-Topic-Arn", snsTopic)
+		h.Set("X-Amz-Sns-Message-Id", id)
+		fallthrough
 	default:
 		h.Set("X-Resetd-Secret", providerSecret)
 	}
