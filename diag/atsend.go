@@ -55,6 +55,9 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 			return out, false
 		}
 	}
+	if v.brokeThen(domain, refused) {
+		return out, false // the next check tells
+	}
 	// All was in order, and so it is if it came so only a moment before: resolvers of others keep the old answer for a while.
 	if c, at, ok := v.lastChange(domain, refused, func(c ledger.RecordChange) bool { return c.Good && c.Kind != "dmarc" }); ok && refused.Sub(at) < stale {
 		old := c
@@ -68,6 +71,15 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 		}
 	}
 	return out, true
+}
+
+// noticed is how long after a record broke the clock that reads them has seen it.
+const noticed = time.Minute
+
+// brokeThen tells whether a record was seen to break right after a refusal: it may have been broken a moment before.
+func (v *view) brokeThen(domain string, refused time.Time) bool {
+	_, at, ok := v.nextChange(domain, refused, func(c ledger.RecordChange) bool { return !c.Good && c.Kind != "dmarc" })
+	return ok && at.Sub(refused) < noticed
 }
 
 // refusedSays quotes DNS beside the host's words.
