@@ -184,6 +184,9 @@ func (b *Book) addPhrase(root *sprout, line string, a alternative) error {
 	b.alts = append(b.alts, a)
 	var wrong []error
 	for i, s := range steps {
+		if variants(s) > maxVariants {
+			return fmt.Errorf("more than %d phrases in %q", maxVariants, clipped(s))
+		}
 		phrases, err := expand(s)
 		if err != nil {
 			return err

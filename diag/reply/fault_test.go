@@ -8,12 +8,13 @@ import (
 
 // Every fault of an operator's rules is told with its line, all at once.
 func TestFaults(t *testing.T) {
-	const text = "says too early\n" +
+	text := "says too early\n" +
 		"rule a\n  says no room at the inn\n  reason mailbox_full\n  colour blue\n  proves p\n  source s\n  sample 550 no room at the inn\n" +
 		"rule b\n  reason mailbox_fool\n" +
 		"rule c\n  says no room at all\n  reason mailbox_full\n  source s\n  sample 550 no room at all\n" +
 		"rule d\n  for nobody\n  says no room ever\n  reason mailbox_full\n  proves p\n  source s\n  sample 550 no room ever\n" +
 		"rule relay.sandbox\n  says no room twice\n  reason mailbox_full\n  proves p\n  source s\n  sample 550 no room twice\n" +
+		"rule f\n  says x" + strings.Repeat("{a,b}", 40) + "\n  reason mailbox_full\n  proves p\n  source s\n  sample 550 x\n" +
 		"rule e\n  reason mailbox_full\n  proves p\n  source s\n  sample 550 x\n"
 	b, err := With(text)
 	var faults Faults
@@ -30,7 +31,8 @@ func TestFaults(t *testing.T) {
 		`own rules, line 10: unknown reason "mailbox_fool"`,
 		"own rules, line 11: rule c: needs reason, proves, source and sample",
 		`own rules, line 16: rule d: provider "nobody" is not in providers.tsv`,
-		"own rules, line 29: rule e: nothing to recognise it by",
+		`own rules, line 29: rule f: more than 500 phrases in "x{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b"`,
+		"own rules, line 35: rule e: nothing to recognise it by",
 		"own rules, line 23: rule relay.sandbox: a built-in rule has this id",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {

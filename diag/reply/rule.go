@@ -215,6 +215,28 @@ func expand(s string) ([]string, error) {
 	return all, nil
 }
 
+// variants counts the phrases that braces stand for, before they are written out; it stops counting beyond maxVariants.
+func variants(s string) int {
+	n, in := 1, 0
+	for i := 0; i < len(s) && n <= maxVariants; i++ {
+		switch s[i] {
+		case '{':
+			in = 1
+		case ',':
+			if in > 0 {
+				in++
+			}
+		case '}':
+			n *= max(in, 1)
+			in = 0
+		}
+	}
+	return n
+}
+
+// maxVariants bounds the phrases of one step: {a,b}{a,b}… doubles them with each brace.
+const maxVariants = 500
+
 // foldPhrase folds a phrase as texts are folded. "@" stands for an address, "#" for an IP address, a final * for any rest of the
 // word. Scripts without spaces between words match anywhere.
 func foldPhrase(p string) (string, error) {
