@@ -158,6 +158,9 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 		}
 		f.Issue = &ledger.Issue{Generation: max(1, number(a.pair["gen"])), KeyID: "k1", TTL: ledger.Seconds(ttl.Seconds()), Until: at.Add(ledger.MaxLife),
 			Account: "u1", Address: a.pair["to"], Locale: a.pair["locale"], Route: a.pair["route"]}
+		if s := a.pair["since"]; s != "" {
+			f.Issue.Since, _ = time.Parse(time.DateOnly, s)
+		}
 	case ledger.Postponed, ledger.Paused, ledger.Resumed:
 		f.Delay = &ledger.Delay{Why: a.take(), Detail: a.take(), Next: mustMoment(a.pair["next"]), Route: a.pair["route"], Count: number(a.pair["n"]), Limit: a.pair["limit"]}
 	case ledger.Composed:
@@ -212,7 +215,7 @@ func readFact(line string, n int, in *Input) (ledger.Fact, error) {
 // readAttempt: OUTCOME [STAGE] [HOST] [CODE] [ENHANCED] ['text'] [smart] [try=] [route=] [queue=] [next=] [ip=] [local=] [helo=] [tls=]. The text is the last word.
 func readAttempt(a *args) *ledger.Attempt {
 	t := &ledger.Attempt{Smart: a.flag("smart"), Try: max(1, number(a.pair["try"])), Route: a.pair["route"], QueueID: a.pair["queue"],
-		Local: a.pair["local"], HELO: a.pair["helo"], TLS: a.pair["tls"], IP: a.pair["ip"], Next: mustMoment(a.pair["next"])}
+		Local: a.pair["local"], HELO: a.pair["helo"], TLS: a.pair["tls"], Owner: ledger.Asked(a.pair["owner"]), IP: a.pair["ip"], Next: mustMoment(a.pair["next"])}
 	if a.pair["policy"] != "" || a.pair["cert"] != "" {
 		t.Security = &ledger.Security{Policy: ledger.Policy(a.pair["policy"]), Failed: ledger.Fault(a.pair["failed"]), Certificate: ledger.Fault(a.pair["cert"]), Problem: a.pair["problem"]}
 	}

@@ -62,7 +62,7 @@ func (v *view) read(m *ledger.Message, f ledger.Fact) []finding {
 	if out.cause == "deferred.remote_down" {
 		out.vars["how"] = "answers, but takes no mail"
 	}
-	return v.outage(m, one(v.tlsSeen(m, v.published(m, v.timed(out, m, r)))))
+	return v.outage(m, one(v.tlsSeen(m, v.published(m, v.ofOwner(v.timed(out, m, r), a.Enhanced)))))
 }
 
 // attribute fits a reading to whose host it was and whether it was for good.

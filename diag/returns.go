@@ -44,7 +44,7 @@ func (v *view) returned(m *ledger.Message, f ledger.Fact) []finding {
 	if out.cause == "recipient.mailbox_full" {
 		out.notBefore = f.At.Add(roomAfter)
 	}
-	return one(v.tlsSeen(m, v.published(m, out)))
+	return one(v.tlsSeen(m, v.published(m, v.ofOwner(out, r.Status))))
 }
 
 // exact tells a cause that says more than that something came back.

@@ -18,6 +18,9 @@ type Envelope struct {
 	MessageID ledger.MessageID
 	UTF8      bool   // Address.NeedsUTF8: the host must offer SMTPUTF8
 	ENVID     string // said where the host offers DSN (RFC 3461), and repeated in its reports; "" = the MessageID
+	// Since is when the address became the account's: a mailbox that changed hands since then must not get the mail (RFC 7293). Zero, or a
+	// time to come = nobody is asked.
+	Since time.Time
 }
 
 // checked gives the envelope as it will be said.
@@ -34,6 +37,9 @@ func (e Envelope) checked(to Address) (Envelope, error) {
 	}
 	if e.ENVID == "" {
 		e.ENVID = string(e.MessageID)
+	}
+	if e.Since = e.Since.UTC().Truncate(time.Second); e.Since.After(time.Now()) || e.Since.Year() < 1970 {
+		e.Since = time.Time{}
 	}
 	// RFC 3461 section 4.4: at most 100 characters, printable.
 	if len(e.ENVID) > 100 || strings.ContainsFunc(e.ENVID, func(r rune) bool { return r <= ' ' || r > '~' }) {

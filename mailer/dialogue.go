@@ -65,6 +65,7 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 	}
 	held := uncut() // false: the cut came, or comes this very moment; the connection is of no further use
 	a.Stage, a.TLS, a.Security, a.Local, a.HELO = s.stage, s.tls, s.sec, s.local, s.helo
+	a.Owner = s.asked
 	next := g.judge(&a, s, text, err)
 	a.Millis = time.Since(began).Milliseconds()
 	// A kept connection dies quietly, and is found dead at the next command. The host has no mail yet: ask it again.
@@ -79,13 +80,16 @@ func (g *dialogue) run(ctx context.Context, limits Limits) (ledger.Attempt, then
 // transact offers the mail over an open connection; the text is the host's to the final dot.
 func (g *dialogue) transact(s *session) (string, error) {
 	s.step(stageMail)
+	s.asked = "" // of the mail before
 	if g.env.UTF8 {
 		if ok, _ := s.client.Extension("SMTPUTF8"); !ok {
 			s.stage = stageRcpt
 			return "", errNoUTF8
 		}
 	}
-	err := s.client.Mail(g.env.From, &smtp.MailOptions{Size: int64(len(g.msg)), UTF8: g.env.UTF8,
+	var msg []byte
+	s.asked, msg = g.owned(s)
+	err := s.client.Mail(g.env.From, &smtp.MailOptions{Size: int64(len(msg)), UTF8: g.env.UTF8,
 		Return: smtp.DSNReturnHeaders, EnvelopeID: g.env.ENVID})
 	if err != nil {
 		return "", err
@@ -98,7 +102,7 @@ func (g *dialogue) transact(s *session) (string, error) {
 	if g.env.UTF8 {
 		rcpt.OriginalRecipientType = smtp.DSNAddressTypeUTF8
 	}
-	if err := s.client.Rcpt(g.env.To, rcpt); err != nil {
+	if err := g.rcpt(s, rcpt); err != nil {
 		return "", err
 	}
 	s.step(stageData)
@@ -107,7 +111,7 @@ func (g *dialogue) transact(s *session) (string, error) {
 		return "", err
 	}
 	s.w.stage(s.w.limits.BeforeDot)
-	if _, err := data.Write(g.msg); err != nil {
+	if _, err := data.Write(msg); err != nil {
 		return "", err
 	}
 	if !s.w.arm() {

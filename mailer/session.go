@@ -61,6 +61,7 @@ type session struct {
 	tls    string           // "TLS 1.3"; "" = in clear
 	sec    *ledger.Security // what is recorded of it; nil = in clear, and nothing is demanded
 	demand demand
+	asked  ledger.Asked // of the mail under way
 	stage  string
 	mails  int // taken by the host over this connection
 	idle   *time.Timer

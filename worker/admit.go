@@ -216,7 +216,7 @@ func (w *Worker) issue(ctx context.Context, j *job, acc realm.Account, to mailer
 	}
 	f.Issue = &ledger.Issue{
 		Generation: n, KeyID: keyID, TTL: ledger.Seconds(j.realm.TokenTTL / time.Second), Until: until,
-		Account: acc.ID, Address: to.String(), Username: acc.Username, Locale: locale(acc, j.reset.Asked.Ask), Route: route,
+		Account: acc.ID, Address: to.String(), Username: acc.Username, Locale: locale(acc, j.reset.Asked.Ask), Route: route, Since: acc.Since,
 	}
 	if err := w.Store.Intend(ctx, j.Claim, f); err != nil {
 		return err

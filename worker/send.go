@@ -59,11 +59,26 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 }
 
 func (w *Worker) envelope(j *job, g ledger.Generation) mailer.Envelope {
-	e := mailer.Envelope{From: w.Paths.ReturnPath(j.Message), To: g.Address, MessageID: j.Message, ENVID: string(j.Message)}
+	e := mailer.Envelope{From: w.Paths.ReturnPath(j.Message), To: g.Address, MessageID: j.Message, ENVID: string(j.Message), Since: g.Since}
+	if untold(j.reset) {
+		e.Since = time.Time{}
+	}
 	if to, err := mailer.ParseAddress(g.Address); err == nil {
 		e.UTF8 = to.NeedsUTF8
 	}
 	return e
+}
+
+// untold says whether a host has said of this reset that it cannot tell whose the mailbox was when (RFC 7293 section 14.4). A person who sends
+// it again all the same wants it to go without the question.
+func untold(r *ledger.Reset) bool {
+	for _, f := range r.Facts {
+		if f.Return != nil && f.Return.Matched && strings.HasSuffix(f.Return.Status, ledger.CannotTell) ||
+			f.Attempt != nil && strings.HasSuffix(f.Attempt.Enhanced, ledger.CannotTell) {
+			return true
+		}
+	}
+	return false
 }
 
 // compose builds and signs. The same message gives the same token and the same Message-ID each time.

@@ -76,6 +76,8 @@ func blameOf(cause string) string {
 		return "us"
 	case "sender.blocked_by_organisation", "tls.policy_failed":
 		return "their_policy"
+	case "account.stale_address":
+		return "account"
 	case "deferred.greylisted", "deferred.expired":
 		return "time"
 	case "network.port25_blocked", "network.dns_failing":

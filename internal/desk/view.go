@@ -36,6 +36,7 @@ type AttemptView struct {
 	HELO     string         `json:"helo,omitempty"`
 	TLS      string         `json:"tls"`
 	Security *SecurityView  `json:"security,omitempty"`
+	Owner ledger.Asked `json:"owner,omitempty"` // how the host was asked whether the mailbox has the same owner still
 	Stage    string         `json:"stage"`
 	Code     int            `json:"code"`
 	Enhanced string         `json:"enhanced"`
@@ -87,7 +88,7 @@ func (d *Desk) Reset(ctx context.Context, a Actor, id ledger.ResetID) (ResetView
 		mv := MessageView{Message: m.ID, Route: m.Route, State: m.State, NextAt: m.NextAt, Attempts: []AttemptView{}}
 		for _, f := range m.Attempts {
 			if t := f.Attempt; t != nil {
-				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, LocalIP: t.Local, HELO: t.HELO, TLS: t.TLS, Security: viewSecurity(t.Security), Stage: t.Stage, Code: t.Code,
+				mv.Attempts = append(mv.Attempts, AttemptView{At: f.At, Host: t.Host, IP: t.IP, LocalIP: t.Local, HELO: t.HELO, TLS: t.TLS, Security: viewSecurity(t.Security), Owner: t.Owner, Stage: t.Stage, Code: t.Code,
 					Enhanced: t.Enhanced, Text: t.Text, QueueID: t.QueueID, Outcome: t.Outcome, Millis: t.Millis})
 			}
 		}

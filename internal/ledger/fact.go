@@ -129,6 +129,7 @@ type Issue struct {
 	Username   string    `json:"un,omitempty"`
 	Locale     string    `json:"lo,omitempty"`
 	Route      string    `json:"rt"`
+	Since      time.Time `json:"si,omitzero"` // since when the address is this account's, as the directory says; zero = it does not
 }
 
 // Seconds is a duration kept as whole seconds.
@@ -191,6 +192,7 @@ type Attempt struct {
 	HELO     string    `json:"he,omitempty"`  // the name that we greeted with; "" = no greeting was said
 	TLS      string    `json:"tls,omitempty"` // "TLS 1.3", "" = in clear
 	Security *Security `json:"sec,omitempty"` // beside TLS: cipher, certificate, policy; nil = in clear and nothing demanded
+	Owner    Asked     `json:"ow,omitempty"`  // how the host was asked whether the mailbox still has the owner of Issue.Since; "" = it was not
 	Stage    string    `json:"st,omitempty"`  // dns, dial, banner, ehlo, starttls, auth, mail, rcpt, data, dot: the last one begun
 	Code     int       `json:"c,omitempty"`   // 0 = no reply
 	Enhanced string    `json:"en,omitempty"`

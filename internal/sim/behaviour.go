@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"time"
 )
 
 // Behaviour is how a host behaves, stage by stage. The zero value is a good host that offers everything but STARTTLS and takes
@@ -30,6 +31,7 @@ type Behaviour struct {
 	// Ready-made ones combine: b := Greylist(0, 60); b.Then = AcceptThenScan(0).Then.
 	Then func(ctx context.Context, h *Host, m Mail)
 
+	owners   func(Recipient) time.Time // since when a mailbox has its owner; nil = RRVS is not offered
 	without  []Extension
 	noEHLO   bool
 	size     int64 // limit of a mail in bytes; 0 = maxMail
@@ -79,6 +81,10 @@ func (b Behaviour) Only(exts ...Extension) Behaviour {
 	}
 	return b
 }
+
+// Owners offers RRVS (RFC 7293): since says since when a mailbox has its present owner, the zero time that the host has no record of it. Who asks
+// for an earlier owner is refused with 5.7.17, or with 5.7.19.
+func (b Behaviour) Owners(since func(Recipient) time.Time) Behaviour { b.owners = since; return b }
 
 // NoEHLO makes a host of 1982 that knows only HELO.
 func (b Behaviour) NoEHLO() Behaviour { b.noEHLO = true; return b }

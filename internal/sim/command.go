@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // param is one ESMTP parameter of MAIL or RCPT, its keyword in upper case.
@@ -129,6 +130,18 @@ func rcptParams(b Behaviour, r *Recipient, params []param) Reply {
 			var err error
 			if r.ORcpt, err = xtext(p.value); err != nil || len(p.value) > 500 || !strings.Contains(p.value, ";") {
 				return syntax("ORCPT")
+			}
+		case p.key == "RRVS" && b.owners != nil:
+			stamp, _, _ := strings.Cut(p.value, ";")
+			var err error
+			if r.Since, err = time.Parse(time.RFC3339, stamp); err != nil {
+				return syntax("RRVS")
+			}
+			switch since := b.owners(*r); {
+			case since.IsZero():
+				return Reply{Code: 550, Enhanced: "5.7.19", Text: "RRVS test cannot be completed"}
+			case since.After(r.Since):
+				return Reply{Code: 550, Enhanced: "5.7.17", Text: "Mailbox owner has changed"}
 			}
 		default:
 			return unsupported(p.key)

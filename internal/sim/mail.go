@@ -38,8 +38,9 @@ type Mail struct {
 // Recipient is one RCPT.
 type Recipient struct {
 	Address string
-	Notify  []string // NOTIFY, upper case; nil where not given
-	ORcpt   string   // ORCPT with its type, xtext undone: "rfc822;jo@full.example"
+	Notify  []string  // NOTIFY, upper case; nil where not given
+	Since   time.Time // RRVS: the owner since then is meant; zero where not given
+	ORcpt   string    // ORCPT with its type, xtext undone: "rfc822;jo@full.example"
 }
 
 // wants reports whether a DSN of this kind ("SUCCESS", "FAILURE", "DELAY") may be sent. Without NOTIFY only success needs

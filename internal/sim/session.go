@@ -206,6 +206,9 @@ func (s *session) hello(verb, name string) {
 	if s.b.offers(ExtSize) {
 		lines = append(lines, fmt.Sprintf("SIZE %d", s.b.maxSize()))
 	}
+	if s.b.owners != nil {
+		lines = append(lines, "RRVS")
+	}
 	if s.b.startTLS && s.TLS == "" {
 		lines = append(lines, "STARTTLS")
 	}
