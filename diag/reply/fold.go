@@ -93,7 +93,7 @@ func spelledOut(w []byte) string {
 
 // respelled gives the usual spelling of a word that hosts also spell otherwise, or wrongly; "" for any other word.
 func respelled(w []byte) string {
-	if n := len(w); n < 5 || n > 14 {
+	if n := len(w); n < 3 || n > 18 {
 		return ""
 	}
 	switch string(w) {
@@ -111,6 +111,8 @@ func respelled(w []byte) string {
 		return "organization"
 	case "penalised":
 		return "penalized"
+	case "dos", "dose":
+		return "does"
 	case "dosnt", "doesn", "doesnot":
 		return "does not"
 	case "recieve", "receve":
@@ -125,6 +127,22 @@ func respelled(w []byte) string {
 		return "mailbox"
 	case "unkown", "unknwon", "uknown", "unknow", "unknonw":
 		return "unknown"
+	case "administrativley", "administrativly":
+		return "administratively"
+	case "empfaenger":
+		return "empfanger"
+	case "empfaengeradresse":
+		return "empfangeradresse"
+	case "ungueltig":
+		return "ungultig"
+	case "ungueltige":
+		return "ungultige"
+	case "ueberschritten":
+		return "uberschritten"
+	case "verfuegbar":
+		return "verfugbar"
+	case "geloescht":
+		return "geloscht"
 	case "exsist", "exsit", "exsits", "exits", "exsists":
 		return "exist"
 	}
