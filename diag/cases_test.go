@@ -201,6 +201,7 @@ func checkCase(t *testing.T, in Input, c Case) {
 		n++
 	}
 	for _, o := range in.Others {
+		ids[o.Ask] = o.Ask != ""
 		for _, f := range o.Reports {
 			ids[f.ID] = true
 		}

@@ -60,6 +60,7 @@ type Other struct {
 	Realm   realm.Realm
 	Account *realm.Account // nil = none known there
 	LastAsk time.Time      // zero = never asked there
+	Ask     ledger.EventID // of that ask; "" = not known
 	State   ledger.State   // of that ask
 	Reset   ledger.ResetID
 	Reports []ledger.Fact // what app and support saw outside in that realm (Reported facts of no reset), by time

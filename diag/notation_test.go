@@ -313,6 +313,9 @@ func readWorld(line string, in *Input) error {
 		in.Directory.Accounts = append(in.Directory.Accounts, acct)
 	case "other":
 		o := Other{Realm: realm.Realm{Name: a.take(), Login: realm.Login(or(a.pair["login"], "password")), Pages: list("pages")}, LastAsk: mustMoment(a.pair["ask"])}
+		if !o.LastAsk.IsZero() {
+			o.Ask = "o0"
+		}
 		if at := a.pair["password_set"]; at != "" {
 			o.Reports = []ledger.Fact{{ID: "o1", At: mustMoment(at), Event: ledger.Reported, Report: &ledger.Report{Kind: "password_set"}, By: "moderator"}}
 		}

@@ -203,7 +203,7 @@ func (p *packet) unsigned() string {
 // addresses are written where the mail went to the recipient's hosts from our own.
 func (p *packet) addresses(own []ledger.Fact) {
 	if len(p.us.From) == 0 {
-		p.line("Our IP", "")
+		p.line("Our IP", "not known here; your log of these times shows it")
 	}
 	for _, f := range p.us.From {
 		note := ""

@@ -159,11 +159,14 @@ func unknownLogin(v *view) []finding {
 // otherPage: the button that was pressed belongs to another realm, or to nobody we know.
 func otherPage(v *view) []finding {
 	if v.in.Realm == nil {
+		if p := v.in.Page; p != nil && p.Realm == "" {
+			return one(finding{cause: "request.other_page", conf: Likely, rank: page, vars: vars{"site": v.site("", p.URL)}, says: "By what they say, they asked on {site}."})
+		}
 		return nil
 	}
 	name := v.in.Realm.Name
 	if p := v.in.Page; p != nil && p.Realm != name {
-		f := finding{cause: "request.other_page", conf: Likely, rank: page, vars: vars{"site": v.site(p.Realm, p.URL), "how": "They speak of"}}
+		f := finding{cause: "request.other_page", conf: Likely, rank: page, vars: vars{"site": v.site(p.Realm, p.URL), "how": "By what they say, they asked on"}}
 		if v.told == nil || v.now.Sub(v.born) > day {
 			f.rank = link // that ask was another one
 		}
@@ -189,6 +192,9 @@ func otherPage(v *view) []finding {
 		return nil
 	}
 	f := finding{cause: "request.other_page", conf: Likely, rank: page, vars: vars{"t": v.at(newest.LastAsk), "site": newest.Realm.Name}}
+	if newest.Ask != "" {
+		f.notes = []Evidence{{At: newest.LastAsk.UTC(), Fact: ledger.Requested, Event: newest.Ask, Says: "A reset was asked for in " + newest.Realm.Name + "."}}
+	}
 	if v.told != nil && v.now.Sub(v.born) <= day || v.in.Page != nil {
 		f.rank = note // they asked here too, or say that they did
 	}

@@ -66,6 +66,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("queue: status %d\n%s%s", code, out, msg)
 		}
 	})
+	t.Run("the story's page is true", func(t *testing.T) { storyIsTrue(t, first.URL, first.Keys.Support) })
 	t.Run("resend where no mail can help", func(t *testing.T) {
 		jo := first.People[0]
 		_, body := c.call(first.Keys.Support, "/v1/why", obj{"login": jo.Login, "realm": jo.Realm})

@@ -164,6 +164,19 @@ func (p *printer) printCase(c diag.Case) {
 		}
 	} else if v.Resend.Helps == diag.HelpsYes {
 		fmt.Fprintln(p.w)
-		p.text("", "Start one: resetd request LOGIN -realm "+cmp.Or(c.Realm, "REALM"))
+		p.text("", "Start one: resetd request "+argument(c.Login)+" -realm "+cmp.Or(c.Realm, "REALM"))
 	}
+}
+
+// argument gives a login as it may be pasted into a shell, or LOGIN where a shell could read something else.
+func argument(login string) string {
+	for _, r := range login {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@._+-", r)) {
+			return "LOGIN"
+		}
+	}
+	if login == "" || login[0] == '-' {
+		return "LOGIN"
+	}
+	return login
 }

@@ -420,7 +420,7 @@ func (s *sight) input(d *Desk, v *view, page *diag.Page) diag.Input {
 		}
 		t := o.timeline()
 		if r := t.Newest(); r != nil {
-			other.LastAsk, other.State, other.Reset = r.Asked.At, r.State, r.ID
+			other.LastAsk, other.Ask, other.State, other.Reset = r.Asked.At, r.Asked.ID, r.State, r.ID
 		}
 		other.Reports = t.Loose
 		in.Others = append(in.Others, other)
