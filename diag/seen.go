@@ -128,7 +128,7 @@ const (
 // one. false = they say nothing about our mail.
 func JudgeSeen(domain string, lines []SeenMail, aligned bool) (ledger.Check, bool) {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(l SeenMail) bool { return l.Class != "own" })
-	lines, signed := believed(lines, func(l SeenMail) Proof { return l.Proof })
+	lines, signed := Believed(lines)
 	if len(lines) == 0 {
 		return ledger.Check{}, false
 	}
@@ -200,7 +200,7 @@ func countSeen(lines []SeenMail, from time.Time) *ledger.Seen {
 
 // JudgeTLS says what senders report about TLS on their way to a domain; returns: it is the one of our return paths.
 func JudgeTLS(domain string, lines []SeenTLS, returns bool) (ledger.Check, bool) {
-	lines, signed := believed(lines, func(l SeenTLS) Proof { return l.Proof })
+	lines, signed := BelievedTLS(lines)
 	if len(lines) == 0 {
 		return ledger.Check{}, false
 	}
@@ -233,6 +233,22 @@ func JudgeTLS(domain string, lines []SeenTLS, returns bool) (ledger.Check, bool)
 		s.Why = top[0]
 	}
 	return out, true
+}
+
+// Believed gives the lines that count: those of reports that nobody signed only where there are no others; signed = there are.
+func Believed(lines []SeenMail) (kept []SeenMail, signed bool) {
+	return believed(lines, func(l SeenMail) Proof { return l.Proof })
+}
+
+// BelievedTLS is Believed for TLS reports.
+func BelievedTLS(lines []SeenTLS) (kept []SeenTLS, signed bool) {
+	return believed(lines, func(l SeenTLS) Proof { return l.Proof })
+}
+
+// SaysSpoofed tells of mail in our name that is none of ours. It blames nobody: a forgotten sender of ours looks the same.
+func SaysSpoofed(domain string, mails int64, since time.Time) string {
+	return many(mails, "mail") + " came in the name of " + domain + " since " + since.Format("2 January") +
+		" from sources that neither sign with our keys nor stand in our SPF record: somebody else writes in our name, or a sender of ours was forgotten."
 }
 
 // believed drops the lines of reports that nobody signed where there are others.

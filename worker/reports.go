@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,7 +44,8 @@ func (w *Worker) reporter(ctx context.Context, u hook.Unit) reporterOf {
 		return func(r aggregate.Report) (string, diag.Proof) { return r.Org, proof }
 	}
 	if u.Source == "file" {
-		return own(diag.ProofPerson)
+		// Its contact's domain is mostly the one that signs, so that the same report by mail is known.
+		return func(r aggregate.Report) (string, diag.Proof) { return cmp.Or(r.Contact, r.Org), diag.ProofPerson }
 	}
 	if w.DNS.DNS == nil {
 		return own(diag.ProofNone)

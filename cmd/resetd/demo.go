@@ -114,6 +114,9 @@ func demo(ctx context.Context, listen string, log zerolog.Logger, out io.Writer,
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
+		if err := stage.reported(ctx); err != nil && ctx.Err() == nil {
+			log.Error().Err(err).Msg("the demo's reports were not taken")
+		}
 		if err := stage.tell(ctx, log); err != nil {
 			if ctx.Err() == nil {
 				log.Error().Err(err).Msg("a story could not be told")

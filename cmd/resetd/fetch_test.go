@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/sim"
@@ -87,7 +88,18 @@ func TestBounceMailbox(t *testing.T) {
 	}); err != nil {
 		t.Errorf("%v: %q", err, box.Mails())
 	}
+	// What receivers report about our mail in bulk is read there too.
+	box.Deliver([]byte("From: dmarc@mailhost.example\r\nTo: bounces@us.example\r\nSubject: Report domain: us.example\r\nContent-Type: text/xml\r\n\r\n" +
+		reportOf("us.example", "s-rsa", time.Now().UTC().Truncate(24*time.Hour)) + "\r\n"))
+	if err := box.WaitMails(t.Context(), func(flags []string) bool {
+		return len(flags) == 5 && !slices.ContainsFunc(flags, func(f string) bool { return !strings.Contains(f, "S") })
+	}); err != nil {
+		t.Errorf("%v: %q", err, box.Mails())
+	}
 	c.untilRead()
+	if status, body := c.call(opsSecret, "/v1/domains/us.example/reports", nil); status != 200 || !strings.Contains(string(body), `"name":"mailhost.example","proof":"nobody"`) {
+		t.Errorf("the report: %d %s", status, body)
+	}
 	if status, body := c.call(opsSecret, "/v1/tray", nil); status != 200 || !strings.Contains(string(body), `"unmatched"`) {
 		t.Errorf("the tray: %d %s", status, body)
 	}

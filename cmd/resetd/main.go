@@ -49,6 +49,6 @@ Begin with:  resetd demo`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(demoCmd(), serveCmd(), configCmd(), keysCmd(),
-		explainCmd(), checkCmd(), probeCmd(), requestCmd(), whyCmd(), resendCmd(), queueCmd(), suppressionsCmd(), incidentsCmd(), trayCmd(), auditCmd(), ingestCmd())
+		explainCmd(), checkCmd(), probeCmd(), requestCmd(), whyCmd(), resendCmd(), queueCmd(), suppressionsCmd(), incidentsCmd(), trayCmd(), auditCmd(), ingestCmd(), reportsCmd())
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/dnscheck"
@@ -52,6 +53,17 @@ func domainRoutes() []endpoint {
 			run, err := c.Desk.Loop(c.ctx, c.actor, id)
 			return http.StatusOK, run, err
 		}),
+		get("GET /v1/domains/{domain}/reports", desk.DoDomains, func(c *call) (int, any, error) {
+			days := 0
+			if text := c.r.URL.Query().Get("days"); text != "" {
+				var err error
+				if days, err = strconv.Atoi(text); err != nil || days == 0 {
+					days = -1 // the desk says what it may be
+				}
+			}
+			v, err := c.Desk.Seen(c.ctx, c.actor, c.r.PathValue("domain"), days)
+			return http.StatusOK, v, err
+		}),
 	}
 }
 
@@ -80,5 +92,16 @@ func (c *Client) CheckLoop(ctx context.Context, domain, route string) (CheckAnsw
 func (c *Client) Loop(ctx context.Context, id ledger.ResetID) (diag.LoopRun, error) {
 	var out diag.LoopRun
 	err := c.do(ctx, http.MethodGet, "/v1/loops/"+url.PathEscape(string(id)), nil, &out)
+	return out, err
+}
+
+// Reports gives what receivers reported about a domain of ours in the last days; 0 = 30.
+func (c *Client) Reports(ctx context.Context, domain string, days int) (desk.SeenView, error) {
+	path := "/v1/domains/" + url.PathEscape(domain) + "/reports"
+	if days != 0 {
+		path += "?days=" + strconv.Itoa(days)
+	}
+	var out desk.SeenView
+	err := c.do(ctx, http.MethodGet, path, nil, &out)
 	return out, err
 }

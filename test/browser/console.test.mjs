@@ -137,6 +137,18 @@ test('ops holds the queue and lets it go on', async () => {
   assert.equal(await page.getByLabel('Login or address').count(), 0, 'ops looks nobody up')
 })
 
+test('what receivers report about a domain is drawn, and told in tables', async () => {
+  const page = await open('support')
+  await page.getByRole('link', { name: /domains/i }).click()
+  await page.getByRole('link', { name: /what receivers report/i }).first().click()
+  const text = await page.locator('main').innerText()
+  assert.match(text, /in the name of/)
+  assert.ok(await page.getByRole('img', { name: /our own mail, by day/i }).isVisible())
+  assert.match(await page.getByRole('region', { name: 'Reports by day' }).innerText(), /2026|20\d\d/)
+  assert.ok(await page.getByRole('region', { name: 'Mail by source' }).isVisible())
+  await accessible(page, 'reports')
+})
+
 test('evil words of a mail host are only words', async () => {
   const page = await open('support')
   await find(page, '<img src=x onerror=alert(1)>@"x.example')

@@ -44,7 +44,7 @@ func New(o Options) *Console {
 		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps, "grade": gradeOf,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
-	for _, name := range []string{"signin", "find", "reset", "queue", "incidents", "incident", "stops", "audit", "explain", "tray", "domains", "probe", "fault"} {
+	for _, name := range []string{"signin", "find", "reset", "queue", "incidents", "incident", "stops", "audit", "explain", "tray", "domains", "seen", "probe", "fault"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(files, "pages/"+name+".html"))
 	}
 	return c
@@ -86,6 +86,7 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/explain", c.postUpTo(maxPaste, c.explain))
 	mux.HandleFunc("GET /console/domains", c.get(c.domains))
 	mux.HandleFunc("POST /console/domains/check", c.post(c.checkDomain))
+	mux.HandleFunc("GET /console/domains/{domain}/reports", c.get(c.reports))
 	mux.HandleFunc("GET /console/probe", c.get(c.probePage))
 	mux.HandleFunc("POST /console/probe", c.post(c.probe))
 	mux.HandleFunc("GET /console/tray", c.get(c.tray))
