@@ -42,6 +42,7 @@ type LoopRun struct {
 	Began   time.Time      `json:"began"`
 	Ended   time.Time      `json:"ended,omitzero"` // zero = it runs
 	Links   []LoopLink     `json:"links"`
+	LastOK  time.Time      `json:"last_ok,omitzero"` // when a canary last went through on this way; zero = never, or not concluded
 	Causes  []string       `json:"causes,omitempty"`
 	Hops    []string       `json:"hops,omitempty"`    // hosts that passed it on, the first one first
 	Claims  []string       `json:"claims,omitempty"`  // what they say of its authentication: evidence, never proof
@@ -136,6 +137,9 @@ func (c *chain) unknown(name, says string) {
 
 // pending is a link to which the chain has not come; says tells what it waits for.
 func (c *chain) pending(name, says string) {
+	if n := len(c.run.Links); n > 0 && c.run.Links[n-1].Result == LoopNotReached && !c.over && len(c.run.Failed()) == 0 {
+		says = "The canary has not come so far."
+	}
 	c.add(LoopLink{Name: name, Result: LoopNotReached, Says: says})
 }
 

@@ -235,6 +235,9 @@ func (w *Worker) concludeLoop(ctx context.Context, at store.Place, lane realm.La
 	if err := w.noteLoop(ctx, lane, run, last, known); err != nil {
 		return err
 	}
+	if run.LastOK = last.LastOK; run.State == "ok" {
+		run.LastOK = run.Ended
+	}
 	body, err := json.Marshal(run)
 	if err != nil {
 		return err
@@ -302,6 +305,14 @@ func (w *Worker) forgetLoops(ctx context.Context) error {
 	begun, err := w.Store.LoopsBegun(ctx)
 	if err != nil {
 		return err
+	}
+	for name, at := range begun {
+		gone := !slices.ContainsFunc(w.Loops.Lanes, func(l realm.Lane) bool { return l.Name() == name })
+		if gone && now.Sub(at) > loopStale {
+			if err := w.Store.ForgetLane(ctx, name); err != nil {
+				return err
+			}
+		}
 	}
 	for _, b := range blind {
 		route, ok := strings.CutPrefix(b.Sensor, store.ReturnSensor)

@@ -193,7 +193,7 @@ func (d *daemon) apiOptions(metrics bool) api.Options {
 	o := api.Options{Desk: d.desk, Keys: d.apiKeys, PublicURL: d.publicURL, TrustProxy: d.proxies, Log: d.log, Ready: d.isReady,
 		Hooks: d.hooked, KeepEvents: d.events.keep, RefusedEvents: d.events.refused}
 	if metrics {
-		o.Metrics = metricsHandler(d.store, d.receiver, d.log)
+		o.Metrics = metricsHandler(d.store, d.receiver, d.loops().Every, d.log)
 	}
 	return o
 }

@@ -37,13 +37,14 @@ type loopWorld struct {
 
 // loopOptions change the world before it starts.
 type loopOptions struct {
-	within time.Duration // of a canary; 0 = 20 s
-	every  time.Duration
-	relay  string // host:port; "" = the world's own
-	deaf   bool   // no process receives: the address is there and nobody listens
-	split  bool   // API, worker and receiver are three processes that share the store
-	noPage bool   // nobody answers at public_url
-	noSPF  bool
+	within   time.Duration // of a canary; 0 = 20 s
+	every    time.Duration
+	relay    string // host:port; "" = the world's own
+	deaf     bool   // no process receives: the address is there and nobody listens
+	split    bool   // API, worker and receiver are three processes that share the store
+	bounceAt string // host:port of the receiver; "" = a free one
+	noPage   bool   // nobody answers at public_url
+	noSPF    bool
 }
 
 func newLoopWorld(t *testing.T, o loopOptions) *loopWorld {
@@ -63,7 +64,10 @@ func newLoopWorld(t *testing.T, o loopOptions) *loopWorld {
 	if o.within == 0 {
 		o.within = 20 * time.Second
 	}
-	in := &installation{t: t, redis: redistest.Start(t), resolver: world.Resolver(), bounceAt: freePort(t),
+	if o.bounceAt == "" {
+		o.bounceAt = freePort(t)
+	}
+	in := &installation{t: t, redis: redistest.Start(t), resolver: world.Resolver(), bounceAt: o.bounceAt,
 		accounts: []string{account("u1", "jo@home.example"), account("u2", "ann@home.example")},
 		routes:   "[[route]]\nname = \"out\"\nsmarthost = \"" + o.relay + "\"\ntls = \"none\"\n"}
 	file := in.write()

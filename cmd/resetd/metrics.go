@@ -20,6 +20,7 @@ import (
 type collector struct {
 	store    *store.Store
 	receiver *bounce.Receiver // of this process; nil = it has none
+	every    time.Duration    // how often canaries go by themselves; 0 = never
 	log      zerolog.Logger
 }
 
@@ -49,6 +50,9 @@ var (
 
 // Describe is part of prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range canaryDescs() {
+		ch <- d
+	}
 	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descTLS, descRefused, descFailed, descReturned, descReceived, descProvider, descOther} {
 		ch <- d
 	}
@@ -115,6 +119,9 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 			gauge(descBlind, 1, b.Sensor)
 		}
 	}
+	if err := c.canaries(ctx, gauge); err != nil {
+		return err
+	}
 	counters, err := c.store.Counters(ctx)
 	if err != nil {
 		return err
@@ -135,8 +142,8 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 }
 
 // metricsHandler serves the collector, with Go's own numbers of this process.
-func metricsHandler(s *store.Store, receiver *bounce.Receiver, log zerolog.Logger) http.Handler {
+func metricsHandler(s *store.Store, receiver *bounce.Receiver, every time.Duration, log zerolog.Logger) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collector{s, receiver, log}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collector{s, receiver, every, log}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{Timeout: 5 * time.Second})
 }

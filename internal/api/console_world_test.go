@@ -8,6 +8,31 @@ import (
 	"github.com/resetd/resetd/internal/sim"
 )
 
+// On the console, support sends a canary; how far it has come is on the page of the domains from then on.
+func TestConsoleLoop(t *testing.T) {
+	w := newWorld(t)
+	w.outside()
+	b := w.browser()
+	b.get("/").post("/console/sign-in", "key", secretOf(desk.Support))
+	if b.get("/console/domains"); strings.Contains(b.page, "Send a canary") {
+		t.Error("a canary can be sent where no receiver would take it")
+	}
+	w.loops()
+	if b.get("/console/domains"); b.status != 200 || !strings.Contains(b.page, "Send a canary") {
+		t.Fatalf("%d %s", b.status, b.page)
+	}
+	b.submit("/console/domains/loop", "domain", "shop.example")
+	if b.status != 200 || !strings.Contains(b.page, "on its way") || !strings.Contains(b.page, "The request was recorded.") || !strings.Contains(b.page, "not reached") {
+		t.Errorf("%d %s", b.status, b.page)
+	}
+	if b.get("/console/domains"); !strings.Contains(b.page, "by the route relay") {
+		t.Errorf("it is gone: %s", b.page)
+	}
+	if b.submit("/console/domains/loop", "domain", "there.example"); b.status != 400 {
+		t.Errorf("%d %s", b.status, b.page)
+	}
+}
+
 // On the console, support looks at our domains, asks about one, and probes an address; what strangers wrote into DNS and said stays text.
 func TestConsoleDomainsAndProbe(t *testing.T) {
 	w := newWorld(t)

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/ledger"
+	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/mailer"
 )
@@ -69,6 +71,71 @@ func TestDomains(t *testing.T) {
 	}
 	if page := w.as(desk.Support, "POST", "/v1/domains/shop.example/check", ""); page.status != 200 {
 		t.Error(page.body)
+	}
+}
+
+// loops lets the desk send canaries.
+func (w *world) loops() {
+	w.desk.Loops = desk.Loops{Within: time.Minute, Receives: true,
+		Lanes: realm.Lanes([]realm.Realm{{Name: "shop", Login: realm.LoginPassword, From: "Shop <no-reply@shop.example>", Routes: []string{"relay", "direct"}}})}
+}
+
+// A loop check begins as a reset in a realm that nobody else may use, by each way of the domain's mail or by one; it is audited, and its
+// chain can be asked for.
+func TestLoops(t *testing.T) {
+	w := newWorld(t)
+	w.outside()
+	ctx, c := context.Background(), w.client(desk.Ops)
+	var p *Problem
+	if _, err := c.CheckLoop(ctx, "shop.example", ""); !errors.As(err, &p) || p.Code != "no_receiver" || p.Status != 400 {
+		t.Errorf("without a receiver: %v", err)
+	}
+	w.loops()
+	out, err := c.CheckLoop(ctx, "Shop.example.", "")
+	if err != nil || len(out.Loops) != 2 || out.Domain != "shop.example" {
+		t.Fatalf("%+v, %v", out.Loops, err)
+	}
+	for i, route := range []string{"relay", "direct"} {
+		run, err := c.Loop(ctx, out.Loops[i].Reset)
+		if err != nil || run.State != "running" || run.Route != route || len(run.Links) != len(diag.LoopLinks()) || run.Links[0].Result != diag.LoopOK || run.Links[1].Result != diag.LoopNotReached {
+			t.Errorf("%+v, %v", run, err)
+		}
+	}
+	one, err := c.CheckLoop(ctx, "shop.example", "direct")
+	if err != nil || len(one.Loops) != 1 || one.Loops[0].Route != "direct" {
+		t.Errorf("%+v, %v", one.Loops, err)
+	}
+	views, err := c.Domains(ctx)
+	if err != nil || len(views[0].Loops) != 2 || views[0].Loops[1].Reset != one.Loops[0].Reset {
+		t.Errorf("%+v, %v", views, err)
+	}
+	for _, bad := range []struct{ domain, route string }{{"there.example", ""}, {"shop.example", "none"}, {"jo@shop.example", ""}} {
+		if _, err := c.CheckLoop(ctx, bad.domain, bad.route); !errors.As(err, &p) || p.Code != "bad_domain" {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if _, err := w.client(desk.App).CheckLoop(ctx, "shop.example", ""); !errors.As(err, &p) || p.Status != 403 {
+		t.Errorf("an application may: %v", err)
+	}
+	if page := w.as(desk.Ops, "POST", "/v1/domains/shop.example/check", `{"route":"direct"}`); page.status != 400 {
+		t.Errorf("a route without a loop: %d", page.status)
+	}
+	reset, err := w.client(desk.App).Request(ctx, AskBody{Realm: "community", Login: "jo@there.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Loop(ctx, reset); !errors.As(err, &p) || p.Status != 404 {
+		t.Errorf("a person's reset is told as a loop check: %v", err)
+	}
+	entries, _, err := w.client(desk.Admin).Audit(ctx, "")
+	n := 0
+	for _, e := range entries {
+		if e.Action == "loop_check" && !e.Denied && e.Target == "shop.example" {
+			n++
+		}
+	}
+	if err != nil || n != 2 {
+		t.Errorf("%d entries, %v", n, err)
 	}
 }
 

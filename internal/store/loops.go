@@ -72,6 +72,19 @@ func (s *Store) EndLoop(ctx context.Context, lane string, run ledger.ResetID, re
 	return nil
 }
 
+// ForgetLane forgets a lane that is configured no more.
+func (s *Store) ForgetLane(ctx context.Context, lane string) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HDel(ctx, loopsBegunKey, lane)
+		p.HDel(ctx, loopResultsKey, lane)
+		return nil
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
 // LoopResults gives the newest outcome of each lane.
 func (s *Store) LoopResults(ctx context.Context) (map[string][]byte, error) {
 	m, err := s.rdb.HGetAll(ctx, loopResultsKey).Result()

@@ -41,7 +41,7 @@ func New(o Options) *Console {
 	base := template.Must(template.New("").Funcs(template.FuncMap{
 		"headline": words.Headline, "tone": words.Tone, "blame": words.Blame, "who": words.Who, "confidence": words.Confidence, "when": words.Time,
 		"shares": words.Shares, "means": words.Means, "percent": func(rate float64) string { return strconv.FormatFloat(100*rate, 'f', 0, 64) },
-		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps, "grade": gradeOf,
+		"toneOf": words.Tone, "trayWhy": words.Tray, "helps": words.Helps, "grade": gradeOf, "loopGrade": loopGrade,
 		"word": func(s any) string { return strings.ReplaceAll(asText(s), "_", " ") },
 	}).ParseFS(files, "pages/layout.html"))
 	for _, name := range []string{"signin", "find", "reset", "queue", "incidents", "incident", "stops", "audit", "explain", "tray", "domains", "seen", "probe", "fault"} {
@@ -86,6 +86,7 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/explain", c.postUpTo(maxPaste, c.explain))
 	mux.HandleFunc("GET /console/domains", c.get(c.domains))
 	mux.HandleFunc("POST /console/domains/check", c.post(c.checkDomain))
+	mux.HandleFunc("POST /console/domains/loop", c.post(c.checkLoop))
 	mux.HandleFunc("GET /console/domains/{domain}/reports", c.get(c.reports))
 	mux.HandleFunc("GET /console/probe", c.get(c.probePage))
 	mux.HandleFunc("POST /console/probe", c.post(c.probe))

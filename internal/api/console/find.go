@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -191,17 +192,8 @@ func (c *Console) cancel(v *visit) {
 }
 
 func asText(s any) string {
-	switch s := s.(type) {
-	case string:
-		return s
-	case ledger.Event:
-		return string(s)
-	case ledger.State:
-		return string(s)
-	case ledger.Outcome:
-		return string(s)
-	case ledger.Policy:
-		return string(s)
+	if v := reflect.ValueOf(s); v.Kind() == reflect.String {
+		return v.String()
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ const probeWrite = time.Minute
 type domainsBody struct {
 	Domains []desk.DomainView
 	Report  *dnscheck.Report
+	MayLoop bool // canaries can be sent
 }
 
 func (c *Console) domains(v *visit) { c.domainsPage(v, http.StatusOK, nil, nil) }
@@ -27,7 +28,7 @@ func (c *Console) domainsPage(v *visit, status int, n *notice, r *dnscheck.Repor
 		c.fail(v, err)
 		return
 	}
-	c.show(v.w, v.s, status, "domains", page{Title: "Domains", Tab: "domains", Notice: n, Body: domainsBody{all, r}})
+	c.show(v.w, v.s, status, "domains", page{Title: "Domains", Tab: "domains", Notice: n, Body: domainsBody{all, r, c.Desk.Loops.Receives && v.by.May(desk.DoLoop)}})
 }
 
 func (c *Console) checkDomain(v *visit) {
@@ -41,6 +42,33 @@ func (c *Console) checkDomain(v *visit) {
 		return
 	}
 	c.domainsPage(v, http.StatusOK, nil, &r)
+}
+
+// checkLoop sends a canary by each way of a domain's mail. The page has its beginning; it is there whenever the page is loaded again.
+func (c *Console) checkLoop(v *visit) {
+	_, err := c.Desk.CheckLoop(v.r.Context(), v.by, v.form("domain"), "")
+	if n := c.refusal(err); n != nil {
+		c.domainsPage(v, http.StatusBadRequest, n, nil)
+		return
+	}
+	if err != nil {
+		c.fail(v, err)
+		return
+	}
+	c.domainsPage(v, http.StatusOK, &notice{"good", "A canary is on its way", "It goes through the whole chain and back. Load this page again to see how far it has come."}, nil)
+}
+
+// loopGrade colours how a loop check stands.
+func loopGrade(state string) string {
+	switch state {
+	case "failed":
+		return "bad"
+	case "unknown":
+		return "care"
+	case "ok":
+		return "good"
+	}
+	return ""
 }
 
 // refusal is what to say on the page itself of an error that whoever asked can mend; nil = it is none.
