@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/resetd/resetd/diag/reply"
 )
 
 // FuzzRead: no mail panics or hangs the reader, what it quotes stands in the input, and line ends do not matter.
@@ -26,7 +28,16 @@ func FuzzRead(f *testing.F) {
 	for _, small := range hostile {
 		f.Add([]byte(small(300)))
 	}
+	own, err := reply.With("rule own\n  says {hello,mail,message*,user*,you,not}\n  reason mailbox_full\n  proves It fits nearly anything.\n  source this test\n  sample 550 hello\n")
+	if err != nil {
+		f.Fatal(err)
+	}
+	rd, err := NewReader(own)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
+		checkMail(t, in, rd.ReadBytes(in))
 		m := ReadBytes(in)
 		checkMail(t, in, m)
 		if len(in) < maxMail/2 {
