@@ -36,7 +36,7 @@ type AttemptView struct {
 	HELO     string         `json:"helo,omitempty"`
 	TLS      string         `json:"tls"`
 	Security *SecurityView  `json:"security,omitempty"`
-	Owner ledger.Asked `json:"owner,omitempty"` // how the host was asked whether the mailbox has the same owner still
+	Owner    ledger.Asked   `json:"owner,omitempty"` // how the host was asked whether the mailbox has the same owner still
 	Stage    string         `json:"stage"`
 	Code     int            `json:"code"`
 	Enhanced string         `json:"enhanced"`
