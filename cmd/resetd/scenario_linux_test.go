@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,15 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.SortStableFunc(all, func(a, b *scenario.Scenario) int { // what takes longest begins first
+		if a.Slow() == b.Slow() {
+			return 0
+		}
+		if a.Slow() {
+			return -1
+		}
+		return 1
+	})
 	next := make(chan *scenario.Scenario)
 	var players sync.WaitGroup
 	for range playedAtOnce {

@@ -276,6 +276,11 @@ func (s *Scenario) Without() string {
 	return ""
 }
 
+// Slow tells whether a host of the world does not answer the dial: a real mailer waits for half a minute then.
+func (s *Scenario) Slow() bool {
+	return slices.ContainsFunc(s.World.Hosts, func(h Host) bool { return strings.HasPrefix(h.How, "is silent") })
+}
+
 // Stops tells whether the script stops or starts a part of resetd.
 func (s *Scenario) Stops() bool {
 	return slices.ContainsFunc(s.Steps, func(st Step) bool { return st.who == "worker" || st.who == "receiver" })
