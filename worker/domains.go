@@ -23,7 +23,7 @@ const (
 type domains struct {
 	cache   *dnscheck.Cache        // for what is asked with mails; checks ask DNS itself
 	sample  atomic.Pointer[[]byte] // the newest signed mail that nobody has verified yet
-	alarmed map[string]bool        // keys that did not verify; verify's alone
+	alarmed map[string]bool        // whether the last mail signed with a key did not verify; absent = none was looked at; verify's alone
 
 	mu       sync.Mutex // holds seen, readings
 	seen     map[string]bool

@@ -122,22 +122,45 @@ func (w *Worker) verify(ctx context.Context) {
 		name := s.Selector + "._domainkey." + s.Domain
 		switch s.Result {
 		case dnscheck.DKIMPass:
-			delete(w.dns.alarmed, name)
+			if alarmed, known := w.dns.alarmed[name]; alarmed || !known {
+				w.alarmOver(ctx, name)
+			}
 		case dnscheck.DKIMFail, dnscheck.DKIMPermError:
-			if w.dns.alarmed[name] {
-				continue
-			}
-			if w.dns.alarmed == nil {
-				w.dns.alarmed = map[string]bool{}
-			}
-			w.dns.alarmed[name] = true
-			w.count(ctx, "dkim_mismatch")
-			w.Log.Error().Str("key", name).Str("why", s.Why).Msg("a mail that we signed does not verify against DNS")
-			f := ledger.Fact{ID: ledger.NewEventID(), At: w.Store.Now(), Event: ledger.Checked, Check: &ledger.Check{Domain: s.Domain, Severity: string(dnscheck.Error),
-				Errors: []string{"A mail signed with " + name + " does not verify: " + s.Why + "."}, Causes: []string{"sender.dkim_key_mismatch"}}}
-			if err := w.Store.NoteHouse(ctx, f); err != nil {
-				w.Log.Warn().Err(err).Msg("an alarm is not written")
+			if !w.dns.alarmed[name] {
+				w.alarm(ctx, name, s)
 			}
 		}
 	}
+}
+
+// alarm tells that a mail does not verify, unless another worker has told so of the same key within the hour.
+func (w *Worker) alarm(ctx context.Context, name string, s dnscheck.DKIMSignature) {
+	f := ledger.Fact{ID: ledger.NewEventID(), At: w.Store.Now(), Event: ledger.Checked, Check: &ledger.Check{Domain: s.Domain, Severity: string(dnscheck.Error),
+		Errors: []string{"A mail signed with " + name + " does not verify: " + s.Why + "."}, Causes: []string{"sender.dkim_key_mismatch"}}}
+	first, err := w.Store.Alarm(ctx, name, f)
+	if err != nil {
+		w.Log.Warn().Err(err).Msg("an alarm is not written")
+		return
+	}
+	w.markAlarm(name, true)
+	if first {
+		w.count(ctx, "dkim_mismatch")
+		w.Log.Error().Str("key", name).Str("why", s.Why).Msg("a mail that we signed does not verify against DNS")
+	}
+}
+
+// alarmOver ends an alarm: the next mail that does not verify is told of again.
+func (w *Worker) alarmOver(ctx context.Context, name string) {
+	if err := w.Store.AlarmOver(ctx, name); err != nil {
+		w.Log.Debug().Err(err).Msg("the end of an alarm is not written")
+		return
+	}
+	w.markAlarm(name, false)
+}
+
+func (w *Worker) markAlarm(name string, alarmed bool) {
+	if w.dns.alarmed == nil {
+		w.dns.alarmed = map[string]bool{}
+	}
+	w.dns.alarmed[name] = alarmed
 }

@@ -21,7 +21,7 @@ func checkCmd() *cobra.Command {
 			"reverse DNS, blocklists, MTA-STS, TLS reports, DANE, and what Gmail, Yahoo and Microsoft demand. Of another domain: MX, MTA-STS, DANE.\n\n" +
 			"With -loop a daemon also sends a canary, a reset of its own, through the whole chain: request, queue, relay, its own receiver, the link, and the way back for bounces. Each link of the\n" +
 			"chain is told as it ends. -route takes one of the routes of the domain's mail; else each is taken.\n\n" +
-			"With -config it asks DNS from here, and does not know which keys a daemon signs with already; without, it is a client of a daemon. Exit status 3: an error was found, or a link of the\n" +
+			"With -config it asks DNS from here, and the configured Redis which keys are in use yet; without, it is a client of a daemon. Exit status 3: an error was found, or a link of the\n" +
 			"chain failed.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r dnscheck.Report
@@ -43,9 +43,7 @@ func checkCmd() *cobra.Command {
 					return couldNot("%v", err)
 				}
 				q, _ := desk.QuestionFor(questionsOf(cfg), args[0])
-				for i := range q.Selectors {
-					q.Selectors[i].Use = dnscheck.KeyUnasked // only a daemon knows which records it has seen
-				}
+				q = withUse(cmd.Context(), cfg, q)
 				if r = dnscheck.Check(cmd.Context(), q, deps); r.Domain == "" {
 					return wrongUsage(cmd, "DOMAIN is no domain name; give one such as example.org")
 				}

@@ -28,7 +28,7 @@ func dkimListCmd() *cobra.Command {
 	var file string
 	cmd := ours(&cobra.Command{
 		Use: "list", Short: "the configured keys, and what DNS shows of them", Args: cobra.NoArgs,
-		Long: "Compares the record of each configured key with the key. Exit status 3: one of them is not as it should be.",
+		Long: "Compares the record of each configured key with the key, and says which ones are in use. Exit status 3: one of them is not as it should be; a pending one without a record is.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, deps, err := configAndDNS(cmd, file)
 			if err != nil {
@@ -40,11 +40,11 @@ func dkimListCmd() *cobra.Command {
 				if len(q.Selectors) == 0 {
 					p.text("", q.Domain+": no key signs its mail.")
 				}
-				for _, s := range q.Selectors {
+				for _, s := range withUse(cmd.Context(), cfg, q).Selectors {
 					k := dnscheck.CheckKey(cmd.Context(), deps.DNS, q.Domain, s)
-					p.item(fmt.Sprintf("%-10s ", k.Status), k.Name+": "+k.Why+".")
+					p.item(fmt.Sprintf("%-10s ", k.Status), k.Name+": "+k.Why+" ("+useSays(k.Use)+").")
 					if k.Status != dnscheck.KeyMatch {
-						bad = true
+						bad = bad || k.Use != dnscheck.KeyPending || k.Status != dnscheck.KeyAbsent
 						if k.Publish != "" {
 							fmt.Fprintln(p.w, "           publish: "+inert(k.Publish))
 						}

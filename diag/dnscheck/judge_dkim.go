@@ -21,7 +21,7 @@ func (r *Report) judgeDKIM(q Question) {
 			continue
 		case k.Use == KeyUnasked && k.Status == KeyAbsent && slices.ContainsFunc(r.DKIM, func(o DKIMKey) bool { return o.Status == KeyMatch }):
 			f.ID, f.Severity = "dkim.pending", Warning
-			f.What = "There is no record of this key. Where it was never published the key is pending, not yet in use: the daemon signs with it once it has seen the record. Where it was published before, each signature with it fails now; a check by the daemon (without -config) knows which."
+			f.What = "There is no record of this key. Where it was never published the key is pending, not yet in use: the daemon signs with it once it has seen the record. Where it was published before, each signature with it fails now. The daemon knows which: it, or its Redis, was not asked."
 			f.Who = "Nobody, while the key is pending."
 			r.add(f)
 			continue

@@ -100,6 +100,9 @@ func stsKey(domain string) string {
 	return key(partitionOf(h), "mta-sts:"+h) // STRING, JSON dnscheck.STSCached
 }
 
+// alarmKey stands while an alarm was told and is not over, or for an hour.
+func alarmKey(name string) string { return "rd:{house}:alarm:" + hashed("alarm", name) } // STRING
+
 // Counters of the house, see tally.go.
 func tallyKey(start time.Time) string { return fmt.Sprintf("rd:{house}:tally:%d", start.Unix()) } // HASH field -> count
 func opensKey(start time.Time) string { return fmt.Sprintf("rd:{house}:opens:%d", start.Unix()) } // HASH field -> count
