@@ -38,12 +38,13 @@ func (v *view) atSend(m *ledger.Message, domain string, out finding) (finding, b
 	}
 	refused := last(out.facts).At
 	records := v.until(judging(said, built.Composition.Selectors), domain, built.At, refused)
-	if v.checkedBetween(domain, built.Composition.Read, refused) {
+	bad, broken := badRecord(records, out.cause, named)
+	if v.contradicted(domain, built.Composition.Read, refused, bad.Cause()) {
 		return out, false // a check has looked since: it is nearer
 	}
 	out.facts = append(slices.Clone(out.facts), v.changesOf(domain, built.At)...)
 	out.notes = append(slices.Clone(out.notes), noteOf(built, judging(said, built.Composition.Selectors)))
-	if bad, ok := badRecord(records, out.cause, named); ok {
+	if broken {
 		out.conf = Certain
 		if hinted {
 			out.cause, out.conf = bad.Cause(), Likely
@@ -201,11 +202,25 @@ func (v *view) changeOf(domain string, of func(ledger.RecordChange) bool, within
 	return found, when, false
 }
 
-// checkedBetween tells whether somebody asked for a check after DNS was read for a mail and before the mail was refused.
-func (v *view) checkedBetween(domain string, read, refused time.Time) bool {
-	return !read.IsZero() && slices.ContainsFunc(v.in.Checks, func(f ledger.Fact) bool {
-		return isCheck(f, domain) && f.At.After(read) && !f.At.After(refused)
-	})
+// contradicted tells whether the newest check between the reading of DNS for a mail and its refusal says otherwise: it does not find the cause
+// of the record that was bad then, or it finds one where none was bad (cause "").
+func (v *view) contradicted(domain string, read, refused time.Time, cause string) bool {
+	if read.IsZero() {
+		return false
+	}
+	for _, f := range slices.Backward(v.in.Checks) {
+		if !isCheck(f, domain) || f.At.After(refused) {
+			continue
+		}
+		if !f.At.After(read) {
+			return false
+		}
+		if cause != "" {
+			return !slices.Contains(f.Check.Causes, cause)
+		}
+		return slices.ContainsFunc(f.Check.Causes, func(c string) bool { named, hinted := aboutRecords(c); return named || hinted })
+	}
+	return false
 }
 
 // checkedSince finds the newest check of a domain after a time, if it no longer finds a cause.
