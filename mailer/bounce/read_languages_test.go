@@ -104,6 +104,9 @@ func TestLanguagesOfAbsence(t *testing.T) {
 		{"ko", "자동 회신: 부재중", "월요일까지 부재중입니다."},
 		{"cs", "Automatická odpověď: nepřítomnost", "Do pondělí jsem mimo kancelář."},
 		{"hu", "Automatikus válasz: házon kívül", "Hétfőig nem vagyok az irodában."},
+		{"he", "תשובה אוטומטית: לא במשרד", "אני לא במשרד עד יום שני."},
+		{"ar", "رد تلقائي: خارج المكتب", "أنا خارج المكتب حتى يوم الاثنين."},
+		{"th", "ตอบกลับอัตโนมัติ: ลาพักร้อน", "ฉันลาพักร้อนจนถึงวันจันทร์"},
 	} {
 		for _, extra := range []string{"Auto-Submitted: auto-replied\r\n", "In-Reply-To: <1@shop.example>\r\n"} {
 			if m := ReadBytes(plainMail("", "Jo <jo@corp.example>", c.subject, extra, c.body)); m.Kind != KindAutoReply {
@@ -172,6 +175,16 @@ func TestNoBounce(t *testing.T) {
 			"Your letter was returned to me by the post office, address unknown!"},
 		{"Courier <noreply@gls.example>", "Undeliverable: your parcel 991",
 			"Parcel 991 for jo@corp.example is undeliverable: recipient unknown at this address. It is being returned to the sender."},
+		{"Mail Admin <admin@evil.example>", "Undelivered messages: 5 incoming mails pending",
+			"You have 5 undelivered mails because your mailbox is full. Click here to release your messages: https://evil.example/login"},
+		{"Postmaster <postmaster@shop.example>", "Your mailbox is almost full",
+			"Your mailbox app@shop.example has reached 95 % of its quota. When it is full, new mail will be rejected."},
+		{"Postmaster <postmaster@shop.example>", "Spam quarantine digest",
+			"The following messages were quarantined and have not been delivered:\n\n news@letter.example  Cheap watches\n\nClick to release."},
+		{"Al <al@shop.example>", "FW: Undeliverable: Reset your password",
+			"Can you look at this?\n\n-----Original Message-----\nFrom: postmaster@corp.example\n\nDelivery has failed to these recipients or groups:\n\njo@corp.example\n#550 5.1.1 RESOLVER.ADR.RecipNotFound ##"},
+		{"Fax <fax@voip.example>", "Fax delivery failed to +1 555 0100",
+			"Your fax to +1 555 0100 could not be delivered: no answer. It was tried 3 times."},
 	} {
 		if m := ReadBytes(plainMail("news@vendor.example", c.from, c.subject, "", c.body)); m.Kind != KindNone {
 			t.Errorf("%s: %s %+v", c.subject, m.Kind, m.Reports)
@@ -189,5 +202,23 @@ func TestGonePerson(t *testing.T) {
 		"This is an automatic message.\n\nThe person you tried to reach, jo@corp.example, has left the company. Your mail was not delivered."))
 	if m.Kind != KindBounce || len(m.Reports) != 1 || m.Reports[0].Recipient != "jo@corp.example" || m.Reports[0].Reason.Class() != reply.Hard {
 		t.Errorf("%s %+v", m.Kind, m.Reports)
+	}
+}
+
+// Scanners and group services report in words of their own.
+func TestOtherReporters(t *testing.T) {
+	for _, c := range []struct {
+		from, subject, extra, body string
+		want                       reply.Reason
+	}{
+		{"MailScanner <postmaster@corp.example>", "{Virus?} Warning: E-mail viruses detected", "", "Our virus detector has just been triggered by a message you sent:-\n  To: jo@corp.example\n" +
+			"One or more of the attachments (invoice.zip) are on the list of unacceptable attachments or contained a virus and will not have been delivered.", reply.ReasonVirusDetected},
+		{"Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "X-Failed-Recipients: jo@corp.example\r\n",
+			"We're writing to let you know that the group you tried to contact (jo) may not exist, or you may not have permission to post messages to the group.", reply.ReasonRecipientRestricted},
+	} {
+		m := ReadBytes(plainMail("", c.from, c.subject, c.extra, c.body))
+		if m.Kind != KindBounce || len(m.Reports) != 1 || m.Reports[0].Recipient != "jo@corp.example" || m.Reports[0].Reason != c.want {
+			t.Errorf("%s: %s %+v", c.subject, m.Kind, m.Reports)
+		}
 	}
 }

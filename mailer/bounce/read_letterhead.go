@@ -10,6 +10,7 @@ type letterhead struct {
 	from, subject     string // decoded
 	fromTags, subTags tag
 	null              bool // empty return path: nobody wants an answer
+	answers           bool // a return path that is somebody's address: programs that report failures leave it empty
 	daemon            bool
 	personal          bool   // a reply or forward by its subject
 	failed            string // X-Failed-Recipients
@@ -31,6 +32,7 @@ func (w *walk) letterhead(level int) letterhead {
 	if f, ok := find(hdr, "return-path"); ok {
 		v := strings.TrimSpace(f.value)
 		h.null = v == "<>" || v == "" || strings.Contains(lower(v), "mailer-daemon") || strings.Contains(v, "double-bounce@")
+		h.answers = !h.null && t.any.tagsOf(fold(v))&tagDaemon == 0
 	}
 	h.daemon = h.fromTags&tagDaemon != 0 || strings.Trim(h.from, "<> ") == "" && h.null
 	if f, ok := find(hdr, "x-failed-recipients"); ok {
@@ -79,7 +81,7 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 	case h.report && (words || subject || len(cands) > 0):
 		return true
 	case h.daemon && !h.personal && subject:
-		return attached || best >= rankTranscript || best >= rankSentence && strong || h.subTags&tagFailed != 0 || words && (h.null || h.autoSubmitted != "")
+		return attached || best >= rankTranscript || best >= rankSentence && strong || h.subTags&tagFailed != 0 && (best > rankNone || !h.answers) || words && (h.null || h.autoSubmitted != "")
 	case h.daemon && !h.personal:
 		return strong && (best >= rankTranscript || attached) || words && best >= rankTranscript && (attached || h.null)
 	case h.daemon:
