@@ -133,3 +133,25 @@ func sharedDir(t testing.TB, parts ...string) string {
 		}
 	}
 }
+
+// flipper answers from one zone and then from the other, question by question.
+type flipper struct {
+	zones [2]*zone
+
+	mu    sync.Mutex
+	n     int
+	asked map[string]int
+}
+
+func newFlipper(a, b *zone) *flipper {
+	return &flipper{zones: [2]*zone{a, b}, asked: map[string]int{}}
+}
+
+func (f *flipper) Lookup(ctx context.Context, name string, qtype uint16) Answer {
+	f.mu.Lock()
+	z := f.zones[f.n%2]
+	f.n++
+	f.asked[foldName(name)+" "+dns.TypeToString[qtype]]++
+	f.mu.Unlock()
+	return z.Lookup(ctx, name, qtype)
+}
