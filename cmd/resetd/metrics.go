@@ -43,6 +43,7 @@ var (
 	descRefused  = desc("refused_total", "Requests decided without a mail, by reason.", "reason")
 	descFailed   = desc("failed_total", "Messages that could not be built, by reason.", "reason")
 	descReturned = desc("returned_total", "Facts read from returned mail, by kind.", "fact")
+	descReports  = desc("reports_total", "Reports of receivers about our mail in bulk, by what became of them: counted, known, unreadable, not_ours, empty, too_old, too_new, too_many; trouble = they say that our mail fails.", "became")
 	descReceived = desc("receiver_total", "What the receiver of this process saw: sessions, mails kept, attempts to relay, forged return paths and the like.", "what")
 	descProvider = desc("provider_events_total", "What became of the events of providers and mail logs: taken, by kind (delivered, bounced …); again, told before; unmatched, of no mail of ours; ignored, saying nothing to us; refused_WHY, requests that were not taken.", "provider", "outcome")
 	descOther    = desc("events_total", "Other things that happened: expired, postponed, suppressed.", "event")
@@ -53,7 +54,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range canaryDescs() {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descTLS, descRefused, descFailed, descReturned, descReceived, descProvider, descOther} {
+	for _, d := range []*prometheus.Desc{descUp, descClock, descQueue, descOldest, descReturns, descRoute, descPaused, descWorkers, descBlind, descAttempts, descTLS, descRefused, descFailed, descReturned, descReports, descReceived, descProvider, descOther} {
 		ch <- d
 	}
 }
@@ -132,7 +133,7 @@ func (c collector) collect(ctx context.Context, ch chan<- prometheus.Metric, gau
 			ch <- prometheus.MustNewConstMetric(descProvider, prometheus.CounterValue, float64(n), provider, outcome)
 			continue
 		}
-		d := map[string]*prometheus.Desc{"attempts": descAttempts, "tls": descTLS, "refused": descRefused, "failed": descFailed, "returns": descReturned}[kind]
+		d := map[string]*prometheus.Desc{"attempts": descAttempts, "tls": descTLS, "refused": descRefused, "failed": descFailed, "returns": descReturned, "reports": descReports}[kind]
 		if !ok || d == nil {
 			d, label = descOther, name
 		}

@@ -179,7 +179,7 @@ test('every page fits a small screen, and is accessible', async () => {
   await page.getByRole('link', { name: 'Every dialogue' }).first().click()
   await fits(page, 'a reset')
   await accessible(page, 'a reset')
-  for (const name of ['queue', 'incidents', 'stops', 'explain', 'domains', 'probe', 'tray', 'audit']) {
+  for (const name of ['queue', 'incidents', 'stops', 'explain', 'domains', 'domains/acme.example/reports', 'probe', 'tray', 'audit']) {
     await page.goto(world.url + '/console/' + name)
     await fits(page, name)
     await accessible(page, name)

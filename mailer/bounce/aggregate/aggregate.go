@@ -102,8 +102,10 @@ func (b *budget) spent() bool { return time.Now().After(b.until) }
 
 // Read reads every report in a file or a mail. name is the file's; it fills in what a report itself does not say (RFC 7489 section
 // 7.2.1.1). An error means that nothing could be read; what could not be beside others is in their Notes.
-func Read(name string, raw []byte) ([]Report, error) {
-	b := &budget{left: maxText, until: time.Now().Add(maxTime)}
+func Read(name string, raw []byte) ([]Report, error) { return read(name, raw, maxTime) }
+
+func read(name string, raw []byte, limit time.Duration) ([]Report, error) {
+	b := &budget{left: maxText, until: time.Now().Add(limit)}
 	if len(raw) > MaxInput {
 		return nil, ErrTooMuch
 	}
