@@ -76,6 +76,7 @@ type LoopInput struct {
 	Domain  string
 	Route   string
 	Smart   bool          // the route's host is a relay; else it is our own receiver
+	Mailbox bool          // returned mail is fetched from a mailbox too: what our receiver did not get may have gone there
 	Began   time.Time     // when it was asked for
 	Within  time.Duration // how long the whole may take
 	ID      ledger.ResetID

@@ -133,10 +133,12 @@ func (c *chain) notReceived() {
 	switch {
 	case back:
 		c.fails("receive", ReturnCause(c.Replies, *came.Return), came.At, "It was returned instead"+led(": ", quote(came.Return.Diagnostic))+".")
-	case !c.held("send") && c.run.Link("send").Result != LoopUnknown:
+	case !c.taken():
 		c.pending("receive", "No host took it.")
 	case !c.over:
 		c.pending("receive", "It has not arrived yet.")
+	case c.Mailbox:
+		c.unknown("receive", "It did not come to our receiver; the bounce mailbox may have it.")
 	default:
 		since := c.run.Link("send").At
 		says := "It did not arrive within " + span(c.Within) + "."
@@ -150,6 +152,13 @@ func (c *chain) notReceived() {
 		}
 		c.fails("receive", "", c.Now, says)
 	}
+}
+
+// taken tells whether a host took the canary, or may have.
+func (c *chain) taken() bool {
+	return c.m != nil && slices.ContainsFunc(c.m.Attempts, func(f ledger.Fact) bool {
+		return f.Attempt != nil && (f.Attempt.Outcome == ledger.Accepted || f.Attempt.Outcome == ledger.Ambiguous)
+	})
 }
 
 // bounced is a report that the canary itself failed.
@@ -280,7 +289,7 @@ func (c *chain) opened() {
 func (c *chain) returned() {
 	if c.m != nil {
 		for _, f := range c.m.Returns {
-			if f.Return != nil && f.Return.Source == "smtp" && f.Return.Found == ledger.ByReturnPath {
+			if f.Return != nil && (f.Return.Source == "smtp" || f.Return.Source == "imap") && f.Return.Matched {
 				offered, _ := c.step(ledger.LoopReturnSent)
 				l := LoopLink{Name: "return", Result: LoopOK, At: f.At.UTC(), Says: "A mail to the return path arrived and was read."}
 				if !offered.At.IsZero() {
@@ -307,6 +316,8 @@ func (c *chain) returned() {
 		c.fails("return", "unknown.bounces_not_arriving", offered.At, "Our own receiver did not take a mail to the return path: "+sentence(offered.Check.Loop.Why))
 	case !c.over:
 		c.pending("return", "A mail to the return path is on its way.")
+	case c.Mailbox:
+		c.unknown("return", "A mail to the return path did not come to our receiver, nor out of the bounce mailbox so far.")
 	default:
 		c.fails("return", "unknown.bounces_not_arriving", c.Now, "A mail to the return path, offered at "+clock(offered.At, c.Now)+", did not arrive.")
 	}

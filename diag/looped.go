@@ -145,7 +145,7 @@ func saysLoop(c *ledger.Check) string {
 	if len(l.Failed) == 0 {
 		return way + ": every link that could be seen holds."
 	}
-	return way + " failed at " + strings.Join(l.Failed, ", ") + ". " + quote(strings.Join(c.Errors, " "))
+	return way + " failed at " + strings.Join(l.Failed, ", ") + ". " + sentence(quote(strings.Join(c.Errors, " ")))
 }
 
 // endOf gives the full stop that a text lacks.

@@ -22,6 +22,7 @@ type Loops struct {
 	Every    time.Duration // how often each lane is checked by itself; 0 = never
 	Within   time.Duration // how long a canary may take
 	OpenPage bool          // whether its link is fetched over HTTP
+	Mailbox  bool          // a bounce mailbox is fetched as well: what does not come to the receiver may be there
 	// Ask begins one, as somebody who presses the button does.
 	Ask func(context.Context, realm.Lane) error
 	// Redeem uses a canary's token, as the application does.
@@ -165,7 +166,7 @@ func (w *Worker) followLoop(ctx context.Context, id ledger.ResetID, began time.T
 		return w.Store.EndLoop(ctx, "", id, nil) // the lane is configured no more
 	}
 	in := diag.LoopInput{Now: w.Store.Now(), Domain: lane.Domain, Route: lane.Route, Smart: w.Routes[lane.Route].Smarthost != "", Began: r.Asked.At,
-		Within: w.Loops.Within, ID: id, Reset: r, Queue: q, Blind: blind, Replies: w.Replies}
+		Within: w.Loops.Within, ID: id, Reset: r, Queue: q, Blind: blind, Mailbox: w.Loops.Mailbox, Replies: w.Replies}
 	run := diag.Loop(in)
 	if run.State == "failed" && in.Now.Sub(in.Began) >= in.Within && in.Began.Before(w.loops.whole) {
 		// Nobody was there for a part of its time, so that what is missing proves nothing.

@@ -15,12 +15,15 @@ import (
 type canary struct {
 	every, within time.Duration
 	openPage      bool
+	mailbox       bool // a bounce mailbox is fetched as well
 }
 
 // loops are the loop checks of this process' worker: they begin at its own desk, as if somebody had asked.
 func (d *daemon) loops() worker.Loops {
 	l := worker.Loops{Lanes: d.desk.Loops.Lanes, Within: d.canary.within, OpenPage: d.canary.openPage, Redeem: d.desk.RedeemCanary}
-	if d.receives {
+	l.Mailbox = d.canary.mailbox
+	// Where returned mail goes to a mailbox, a canary goes there too, and nobody would follow its link.
+	if d.receives && !d.canary.mailbox {
 		l.Every = d.canary.every
 	}
 	l.Ask = func(ctx context.Context, lane realm.Lane) error {

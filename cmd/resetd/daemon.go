@@ -123,7 +123,7 @@ func assemble(ctx context.Context, p parts) (*daemon, error) {
 	}
 	d.desk.Us.Bounces, d.desk.ReturnPath = p.bounceAt, d.paths.ReturnPath
 	if p.receives {
-		d.desk.Loops = desk.Loops{Lanes: realm.Lanes(p.realms), Within: p.canary.within, Receives: true}
+		d.desk.Loops = desk.Loops{Lanes: realm.Lanes(p.realms), Within: p.canary.within, Receives: true, Mailbox: p.canary.mailbox}
 	}
 	if p.bounceListen != nil {
 		d.receiver = &bounce.Receiver{Domain: p.bounceAt, Verify: d.paths.ParseReturnPath, Keep: d.keep, Canary: d.paths.ParseCanary, KeepCanary: d.keepCanary, Boxes: map[string]bounce.Box{}}

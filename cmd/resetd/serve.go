@@ -157,7 +157,7 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		sourceLimit:  store.Limit{N: cfg.Throttle.Source.N, Per: time.Duration(cfg.Throttle.Source.Per)},
 		deny:         cfg.Denied(), caps: map[string]store.Limit{}, tellers: map[string]string{},
 		work: slices.Contains(only, "worker"), replies: cfg.Replies(), bounces: cfg.SMTP.BounceListen != "" || cfg.BounceMailbox.IMAP != "", receives: cfg.SMTP.BounceListen != "",
-		canary: canary{every: time.Duration(cfg.Canary.Every), within: time.Duration(cfg.Canary.Within), openPage: cfg.Canary.OpenPage},
+		canary: canary{every: time.Duration(cfg.Canary.Every), within: time.Duration(cfg.Canary.Within), openPage: cfg.Canary.OpenPage, mailbox: cfg.BounceMailbox.IMAP != ""},
 		signers: func(domain string) []mailer.Signer {
 			var out []mailer.Signer
 			for _, s := range cfg.DKIM(domain) {

@@ -142,7 +142,7 @@ type Diag struct {
 
 // Canary is the loop check: a reset of our own through the whole chain, to our own receiver and back.
 type Canary struct {
-	// How often one goes by each route of each sending domain, a duration of at least 5m; 0 is only when somebody asks for it. It needs bounce_listen. Default: "1h".
+	// How often one goes by each route of each sending domain, a duration of at least 5m; 0 is only when somebody asks for it. It needs bounce_listen; with a bounce_mailbox, to which the MX leads then, none goes by itself. Default: "1h".
 	Every Duration `toml:"every"`
 	// How long it may take until what is missing counts as lost, 1m to 12h. Default: "15m".
 	Within Duration `toml:"within"`

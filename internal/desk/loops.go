@@ -20,6 +20,7 @@ type Loops struct {
 	Within time.Duration // how long a canary may take
 	// Receives says that some process receives returned mail over SMTP; without, no canary can come back.
 	Receives bool
+	Mailbox  bool // a bounce mailbox is fetched as well
 }
 
 // loopsPerMinute is how often one API key may begin a loop check: each is a real mail.
@@ -133,7 +134,7 @@ func (d *Desk) loop(ctx context.Context, id ledger.ResetID) (diag.LoopRun, error
 	if err := d.health(ctx, s); err != nil {
 		return diag.LoopRun{}, err
 	}
-	in := diag.LoopInput{Now: s.now, Domain: lane.Domain, Route: lane.Route, Began: r.Asked.At, Within: d.Loops.Within, ID: id, Reset: r, Queue: s.queue, Blind: s.blind, Replies: d.Rules.Book()}
+	in := diag.LoopInput{Now: s.now, Domain: lane.Domain, Route: lane.Route, Began: r.Asked.At, Within: d.Loops.Within, ID: id, Reset: r, Queue: s.queue, Blind: s.blind, Mailbox: d.Loops.Mailbox, Replies: d.Rules.Book()}
 	in.Smart = slices.ContainsFunc(d.Routes, func(o Route) bool { return o.Name == lane.Route && o.Smart })
 	return diag.Loop(in), nil
 }
