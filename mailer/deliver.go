@@ -99,16 +99,16 @@ func (d *Deliverer) Deliver(ctx context.Context, route Route, env Envelope, msg 
 	if res == nil {
 		res = NewResolver("")
 	}
-	limit := limits.Dialogues
 	var hosts *dnscheck.MailHosts
 	if route.MX && d.DNS != nil {
-		// Hosts that a policy rules out are not dialled, and must not use up the dialogues of those behind them.
-		hosts, limit = &dnscheck.MailHosts{DNS: d.DNS}, maxMX*maxPerHost
+		hosts = &dnscheck.MailHosts{DNS: d.DNS}
 		res = hosts
 	}
-	policies := d.policiesFor(ctx, route, to.Domain, hosts)
+	demands, limit := d.policiesFor(ctx, route, to.Domain, hosts), limits.Dialogues
+	if demands.enforced() {
+		limit = maxMX * maxPerHost // hosts that the policy rules out are not dialled, and must not use up the dialogues of those behind them
+	}
 	list, why := targets(ctx, res, route, to.Domain, limit)
-	demands := policies()
 	if why != nil {
 		none.Outcome, none.Host, none.IP, none.Text = why.outcome, why.host, why.ip, clip(why.text)
 		none.Millis = time.Since(began).Milliseconds()

@@ -18,26 +18,25 @@ type policies struct {
 	known  map[string]demand
 }
 
-// policiesFor looks for the MTA-STS policy of the recipient's domain while the caller looks for its hosts; call what it gives once these
-// are known.
-func (d *Deliverer) policiesFor(ctx context.Context, route Route, domain string, hosts *dnscheck.MailHosts) func() *policies {
+// policiesFor finds the MTA-STS policy of the recipient's domain. hosts will have been looked up when a host is asked about.
+func (d *Deliverer) policiesFor(ctx context.Context, route Route, domain string, hosts *dnscheck.MailHosts) *policies {
 	p := &policies{route: route, domain: domain, known: map[string]demand{}}
-	if !route.MX || route.TLS == TLSNone || hosts == nil {
-		return func() *policies { return p }
+	if route.TLS == TLSNone || hosts == nil {
+		return p
 	}
 	if route.DANE {
 		p.hosts = hosts
 	}
-	if !route.MTASTS || d.STS == nil {
-		return func() *policies { return p }
-	}
-	got := make(chan dnscheck.STSInForce, 1)
-	go func() { got <- d.STS.InForce(ctx, domain) }()
-	return func() *policies {
-		in := <-got
+	if route.MTASTS && d.STS != nil {
+		in := d.STS.InForce(ctx, domain)
 		p.sts = &in
-		return p
 	}
+	return p
+}
+
+// enforced says whether the domain's MTA-STS policy rules hosts out.
+func (p *policies) enforced() bool {
+	return p.sts != nil && p.sts.Policy != nil && p.sts.Policy.Mode == "enforce"
 }
 
 // of says what a host must prove.

@@ -175,3 +175,18 @@ func TestSTSOneFetch(t *testing.T) {
 		t.Errorf("%d fetches at once", most)
 	}
 }
+
+// What every mail to a domain with a policy costs beside the sending.
+func BenchmarkSTSInForce(b *testing.B) {
+	k := &keeper{}
+	s := &STSSender{DNS: newZone(b, `_mta-sts.d.example. TXT "v=STSv1; id=1;"`), HTTP: http.DefaultClient, Kept: k}
+	if err := k.KeepSTSPolicy(b.Context(), "d.example", STSCached{ID: "1", Policy: STSPolicy{Mode: "enforce", MX: []string{"mx.d.example"}, MaxAge: time.Hour}, Fetched: time.Now()}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := s.InForce(b.Context(), "d.example"); got.Policy == nil {
+			b.Fatalf("%+v", got)
+		}
+	}
+}

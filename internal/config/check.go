@@ -254,6 +254,9 @@ func (k *checker) policy(path string, r *Route, obey *bool) {
 		}
 	}
 	*obey = *obey && r.MX && r.TLS != "none"
+	if host, _, ok := hostPort(k.c.DNS.Resolver); *obey && k.has(path) && last(path) == "dane" && ok && !isLoopback(host) && !k.c.DNS.TrustAD {
+		k.warn(path, "dane has no effect: what a resolver on another machine says of DNSSEC is not believed", "a validating resolver on this machine, or [dns] trust_ad = true where nobody else can speak on the way to it")
+	}
 }
 
 // login: AUTH goes only over verified TLS, so that a password is never told to whoever answers.
