@@ -18,8 +18,9 @@ type Case struct {
 	Message    ledger.MessageID `json:"message"` // its newest; "" = none
 	Verdict    Verdict          `json:"verdict"`
 	Also       []Alternative    `json:"also"`
-	Timeline   []Entry          `json:"timeline"` // oldest first
-	Incident   *Incident        `json:"incident"` // attached by the caller; it never replaces the verdict
+	Near       []string         `json:"near,omitempty"` // look-alikes that the directory knows, for support's eyes; none where the login is known itself
+	Timeline   []Entry          `json:"timeline"`       // oldest first
+	Incident   *Incident        `json:"incident"`       // attached by the caller; it never replaces the verdict
 	BlindSpots []string         `json:"blind_spots"`
 }
 

@@ -54,6 +54,7 @@ func (v *view) conclude(fs []finding) Case {
 	for _, f := range fs[1:min(len(fs), 1+maxAlso)] {
 		c.Also = append(c.Also, v.alternative(f))
 	}
+	c.Near = v.lookAlikes()
 	if v.in.Realm != nil {
 		c.Realm = v.in.Realm.Name
 	}

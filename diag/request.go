@@ -129,13 +129,27 @@ func (v *view) throttled(f finding) finding {
 	return f
 }
 
-// near names the look-alike that the directory knows; "" = none.
+// near names the likeliest look-alike that the directory knows; "" = none.
 func (v *view) near() string {
-	d := v.in.Directory
-	if !d.Asked || d.Unavailable != nil || len(d.Accounts) > 0 || len(d.Near) == 0 {
-		return ""
+	if all := v.lookAlikes(); len(all) > 0 {
+		return all[0]
 	}
-	return quote(or(d.Near[0].Login, d.Near[0].Address))
+	return ""
+}
+
+// lookAlikes are the logins of accounts that look like the one asked for, the likeliest first, where the directory knows no such login itself.
+func (v *view) lookAlikes() []string {
+	d := v.in.Directory
+	if !d.Asked || d.Unavailable != nil || len(d.Accounts) > 0 {
+		return nil
+	}
+	var out []string
+	for _, a := range d.Near {
+		if name := quote(or(a.Login, a.Address)); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // unknownLogin: the directory knows no such login now, though no ask was refused for it.

@@ -113,6 +113,7 @@ func (p *printer) printCase(c diag.Case) {
 	if c.Incident != nil {
 		p.heading("Incident")
 		p.text("", c.Incident.Says)
+		p.text("", "Who waits: resetd incidents show "+c.Incident.ID+" (a key of role ops or admin)")
 	}
 	if len(v.Actions) > 0 {
 		p.heading("What to do now")

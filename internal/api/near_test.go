@@ -85,9 +85,25 @@ func TestLookAlikesAreForSupportOnly(t *testing.T) {
 			if r.status != 200 || !strings.Contains(r.body, `"cause":"`+c.cause+`"`) || !strings.Contains(r.body, c.names) {
 				t.Errorf("support is answered %d %s", r.status, r.body)
 			}
+			if near := `"near":["` + c.names; strings.Contains(r.body, near) != (c.cause == "request.near_match") {
+				t.Errorf("the look-alikes are not listed: %s", r.body)
+			}
 			if user, _, _ := strings.Cut(r.body[strings.Index(r.body, `"tell_user"`):], `"also"`); strings.Contains(user, "secret") {
 				t.Errorf("the text for the user names an account: %s", user)
 			}
 		})
 	}
+}
+
+// On the console a look-alike is one press away: support looks it up as if they had typed it.
+func TestConsoleLeadsToTheLookAlike(t *testing.T) {
+	w := plainWorld(t)
+	w.desk.Realms[0].Directory = neighbours{{ID: "u1", Realm: "shop", Login: "anna@shop.example", Address: "anna@shop.example", State: realm.Active}}
+	b := w.browser().signIn(desk.Support)
+	b.submit("/console/find", "login", "anna+x@shop.example", "realm", "shop").wants(200, "request.near_match", "Look up anna@shop.example")
+	b.submit("/console/find", "login", "anna@shop.example", "realm", "shop").wants(200, "request.none")
+	if strings.Contains(b.page, "Look up ") {
+		t.Error("a login that is known has look-alikes")
+	}
+	b.get("/console/nothing").wants(404, "There is no such page", "Sign out")
 }

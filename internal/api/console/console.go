@@ -76,6 +76,9 @@ func (c *Console) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /console/queue", c.get(c.queue))
 	mux.HandleFunc("POST /console/queue/pause", c.post(c.pause))
 	mux.HandleFunc("POST /console/queue/resume", c.post(c.resume))
+	mux.HandleFunc("GET /console/", c.get(func(v *visit) {
+		c.faultPage(v, http.StatusNotFound, "There is no such page. Perhaps a link was cut, or this version has no such thing.")
+	}))
 	mux.HandleFunc("GET /console/incidents", c.get(c.incidents))
 	mux.HandleFunc("GET /console/incidents/{id}", c.get(c.incident))
 	mux.HandleFunc("POST /console/incidents/{id}/resend", c.post(c.resendAll))
