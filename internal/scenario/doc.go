@@ -26,13 +26,15 @@
 //	route NAME                          another way straight to the recipient's host
 //	cap ROUTE N/TIME                    how many mails may leave by it in a time
 //	hook PROVIDER [ROUTE…]              sendgrid, mailgun, postmark, ses or standard tells what becomes of the mails of these routes
-//	dns DOMAIN null-mx|gone|fails|silent|well|mx=HOST|a=IP|txt='…'|ours
+//	dns DOMAIN null-mx|gone|fails|silent|well|mx=HOST|a=IP|txt='…'|ours|dane
 //	directory REALM HOW                 answers, hangs, fails, html, huge, twice, cut, odd, redirects, refuses
 //
 // HOW a host behaves: accepts · refuses STAGE CODE [ENHANCED] 'words' (banner, mail, rcpt, data, dot) · full · knows nobody · greylists TIME ·
 // is down · is silent (to the dial) · says nothing (once connected) · hangs up (after the final dot) · and beside these: without EXT, with starttls, cert expired|other-name|self-signed, wants login (one that
 // we do not know), takes login. Two domains whose hosts have one name share that host: a provider. acme.example is ours, our return paths are
 // of bounces.acme.example, our DKIM key is e1._domainkey.acme.example; `dns NAME ours` puts our record back.
+//
+// `dns DOMAIN dane` signs the domain and publishes what its hosts show now (TLSA); a host that is told its HOW again has a new certificate.
 //
 // A line with {1..9} in it stands for nine lines: p{1..9}@fine.example are nine people.
 //

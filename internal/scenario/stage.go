@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -132,6 +133,8 @@ func (st *Stage) dns(d DNS) error {
 		z.SetHealthy(d.Name)
 	case "ours":
 		z.SetTXT(d.Name, st.ours[d.Name])
+	case "dane":
+		return st.dane(d.Name)
 	case "mx":
 		z.SetMX(d.Name, sim.MX{Preference: 10, Host: d.Value})
 	case "txt":
@@ -142,6 +145,29 @@ func (st *Stage) dns(d DNS) error {
 			return err
 		}
 		z.SetA(d.Name, addr)
+	}
+	return nil
+}
+
+// dane signs a domain and publishes the keys that its hosts show now.
+func (st *Stage) dane(domain string) error {
+	z := st.Sim.DNS()
+	z.SetSigned(domain, true)
+	for _, h := range st.world.Hosts {
+		host := st.hosts[h.Name]
+		if h.Domain != domain || host == nil {
+			continue
+		}
+		certs := host.Certificates()
+		if len(certs) == 0 {
+			return fmt.Errorf("%s shows no certificate: with starttls", h.Name)
+		}
+		z.SetSigned(host.Name(), true)
+		name := fmt.Sprintf("_%d._tcp.%s", st.Sim.SMTPPort(), host.Name())
+		z.Remove(name)
+		if err := z.Add(fmt.Sprintf("%s. 1 IN TLSA 3 1 1 %x", name, sha256.Sum256(certs[0].RawSubjectPublicKeyInfo))); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -265,7 +265,7 @@ func (w *World) dns(a *args) error {
 	}
 	if d.What == "" {
 		d.What = a.next()
-		if !slices.Contains([]string{"null-mx", "gone", "fails", "silent", "well", "ours"}, d.What) {
+		if !slices.Contains([]string{"null-mx", "gone", "fails", "silent", "well", "ours", "dane"}, d.What) {
 			return fmt.Errorf("DNS does not know how to be %q", d.What)
 		}
 	}
