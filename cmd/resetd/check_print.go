@@ -118,14 +118,23 @@ func (p *printer) requirements(list []dnscheck.Requirement) {
 		}
 		return slices.Index(order, a.Met) - slices.Index(order, b.Met)
 	})
-	provider := ""
+	provider, since := "", map[string]string{}
+	for _, q := range list {
+		if s, ok := since[q.Provider]; !ok || q.Since < s {
+			since[q.Provider] = q.Since
+		}
+	}
 	for _, q := range list {
 		if q.Provider != provider {
 			provider = q.Provider
-			p.text("  ", q.Provider+", since "+q.Since+":")
+			p.text("  ", q.Provider+", since "+since[provider]+":")
 			fmt.Fprintln(p.w, "  "+inert(q.Source))
 		}
-		p.item(fmt.Sprintf("    %-10s %-5s ", met(q.Met), q.Who), q.Rule)
+		rule := q.Rule
+		if q.Since != since[provider] {
+			rule += ", since " + q.Since
+		}
+		p.item(fmt.Sprintf("    %-10s %-5s ", met(q.Met), q.Who), rule)
 	}
 }
 
