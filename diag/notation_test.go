@@ -352,6 +352,9 @@ func readWorld(line string, in *Input) error {
 		at := mustMoment(a.pair["at"])
 		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: at, Event: ledger.Checked,
 			Check: &ledger.Check{Hash: "h", Domain: a.take(), Severity: or(a.pair["severity"], "error"), Causes: list("causes")}})
+	case "alarm": // DOMAIN at= causes=: a mail that we signed did not verify
+		in.Checks = append(in.Checks, ledger.Fact{ID: ledger.EventID("c" + strconv.Itoa(len(in.Checks)+1)), At: mustMoment(a.pair["at"]), Event: ledger.Checked,
+			Check: &ledger.Check{Domain: a.take(), Severity: "error", Errors: []string{"A mail did not verify."}, Causes: list("causes")}})
 	case "looped": // DOMAIN ROUTE at= failed= causes=: how a loop check came out
 		c := &ledger.Check{Domain: a.take(), Severity: "ok", Causes: list("causes"), Loop: &ledger.Loop{Route: a.take(), Run: "rst_c", Failed: list("failed")}}
 		if c.Loop.OK = len(c.Loop.Failed) == 0; !c.Loop.OK {

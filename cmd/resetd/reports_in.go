@@ -16,8 +16,15 @@ import (
 // reportsPerHour bounds what strangers can have us read: a domain with mail everywhere gets a few hundred reports a day.
 var reportsPerHour = store.Limit{N: 600, Per: time.Hour}
 
-// errManyReports is answered 451: the sender comes again.
-var errManyReports = errors.New("too many reports came within the hour")
+// reportsWait is how much may be unread of what came back while a report is still taken: bounces come first, and reports of a mebibyte
+// each must not fill the store while no worker reads them.
+const reportsWait = 100
+
+// What is answered 451, so that the sender comes again.
+var (
+	errManyReports = errors.New("too many reports came within the hour")
+	errReportsWait = errors.New("what came back before is not read yet")
+)
 
 // keepReport stores a mail or a file with reports about our mail in bulk, as work for a worker. The same one again changes nothing.
 func (e *events) keepReport(ctx context.Context, source, name string, raw []byte) error {
@@ -29,6 +36,14 @@ func (e *events) keepReport(ctx context.Context, source, name string, raw []byte
 		if !room.OK {
 			e.log.Warn().Time("until", room.Next).Msg("more reports came than are read in an hour; they are put off")
 			return errManyReports
+		}
+		q, err := e.store.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if q.Returns > reportsWait {
+			e.log.Warn().Int("unread", q.Returns).Msg("a report is put off until what came back before is read")
+			return errReportsWait
 		}
 	}
 	sum := sha256.Sum256(raw)

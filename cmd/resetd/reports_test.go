@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/smtp"
 	"path/filepath"
@@ -12,12 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/sim/redistest"
+	"github.com/resetd/resetd/internal/store"
+	"github.com/resetd/resetd/internal/token"
 	"github.com/resetd/resetd/mailer"
+	"github.com/resetd/resetd/worker/task"
 )
 
 // A host refuses Ann's mail and says only that nothing passed. A receiver has reported that DKIM fails for a part of our mail; its signed
@@ -106,4 +112,42 @@ func reportOf(domain, selector string, day time.Time) string {
 	}
 	return fmt.Sprintf("<feedback><report_metadata><org_name>mailhost.example</org_name><email>dmarc@mailhost.example</email><report_id>17</report_id><date_range><begin>%d</begin><end>%d</end></date_range></report_metadata>"+
 		"<policy_published><domain>%s</domain><p>none</p></policy_published>", day.Unix(), day.Add(24*time.Hour-time.Second).Unix(), domain) + record(86, "pass") + record(14, "fail") + "</feedback>"
+}
+
+// Strangers cannot fill the store with reports: so many an hour are taken, and none while what came before is not read.
+func TestReportsAreBounded(t *testing.T) {
+	rdb, err := store.Open("redis://" + redistest.Start(t) + "/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rdb.Close() })
+	sealer, err := token.NewSealer([]token.Key{token.NewKey("k1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEvents(zerolog.Nop(), store.New(rdb, store.Options{Retention: 24 * time.Hour, Durability: "memory"}), sealer, task.NewClient(rdb))
+	taken := 0
+	for i := range 2 * reportsWait {
+		err := e.keepReport(t.Context(), "smtp", "", fmt.Append(nil, "report ", i))
+		if err == nil {
+			taken++
+		} else if !errors.Is(err, errReportsWait) {
+			t.Fatal(err)
+		}
+	}
+	if taken != reportsWait+1 {
+		t.Errorf("%d taken while nobody reads", taken)
+	}
+	if err := e.keepReport(t.Context(), "file", "", []byte("by a person")); err != nil {
+		t.Error(err)
+	}
+	for err == nil || errors.Is(err, errReportsWait) {
+		err = e.keepReport(t.Context(), "smtp", "", []byte("one more"))
+		if taken++; taken > 2*reportsPerHour.N {
+			t.Fatal("no end of them")
+		}
+	}
+	if !errors.Is(err, errManyReports) {
+		t.Error(err)
+	}
 }

@@ -67,7 +67,7 @@ func TestBulkIsBounded(t *testing.T) {
 	flood("forged too", false)
 	flood("signed", true)
 	days, err := s.Bulks(ctx, "dmarc", "shop.example", day, day)
-	if err != nil || len(days[day]) > 602 || days[day]["signed 250"] != 1 || days[day]["forged 350"] != 0 {
+	if err != nil || len(days[day]) > 502 || days[day]["signed 200"] != 1 || days[day]["forged 300"] != 0 {
 		t.Errorf("%d fields, %v", len(days[day]), err)
 	}
 	var n int64
