@@ -71,6 +71,8 @@ func (c *chain) sent() {
 		c.unknown("send", a.Host+" had the mail and did not answer; it may have it.")
 	case !c.over && !a.Next.IsZero():
 		c.pending("send", c.said(a)+" It is offered again at "+clock(a.Next, c.Now)+".")
+	case !c.Smart && a.Outcome == ledger.Unreachable && a.Stage == "dial" && !c.deaf():
+		c.unknown("send", c.said(a)+" Our own receiver runs, so that nobody may get in from behind the same NAT, which proves nothing about others.")
 	default:
 		cause := AttemptCause(c.Replies, *a)
 		if !c.Smart && (a.Outcome == ledger.Unreachable || a.Outcome == ledger.NoHost || a.Outcome == ledger.NoDNS) {
@@ -78,6 +80,11 @@ func (c *chain) sent() {
 		}
 		c.fails("send", cause, f.At, c.said(a))
 	}
+}
+
+// deaf tells whether our own receiver was not running in some part of the time.
+func (c *chain) deaf() bool {
+	return slices.ContainsFunc(c.Blind, func(b Blind) bool { return b.Sensor == "bounces" && (b.To.IsZero() || b.To.After(c.Began)) })
 }
 
 func (c *chain) said(a *ledger.Attempt) string {
@@ -302,6 +309,8 @@ func (c *chain) returned() {
 	}
 	offered, ok := c.step(ledger.LoopReturnSent)
 	switch {
+	case !ok && c.run.Link("send").Result == LoopUnknown && c.m != nil && len(c.m.Attempts) > 0 && !c.taken():
+		c.unknown("return", "Whether our own receiver can be reached is not known.")
 	case !ok && c.run.Link("send").Result == LoopFailed:
 		if c.run.Link("send").Cause == "unknown.bounces_not_arriving" {
 			c.fails("return", "unknown.bounces_not_arriving", c.Now, "Our own receiver cannot be reached.")

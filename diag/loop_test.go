@@ -36,6 +36,8 @@ func TestLoop(t *testing.T) {
 			f.Attempt = &ledger.Attempt{Try: 1, Route: "out", Smart: true, Host: "relay.example", Stage: "rcpt", Code: code, Text: text, Outcome: o}
 		})
 	}
+	noDial := attempt(2, ledger.Unreachable, 0, "connection refused")
+	noDial.Attempt.Stage = "dial"
 	sent := attempt(2, ledger.Accepted, 250, "ok")
 	good := ledger.Arrival{IP: "192.0.2.1", HELO: "relay.example", From: "bounces.us.example", SPF: ledger.Judged{Result: "pass"}, DKIM: ledger.Judged{Result: "pass"},
 		DMARC: ledger.Judged{Result: "pass"}, SentOK: true, BodyOK: true, Link: "same"}
@@ -74,7 +76,9 @@ func TestLoop(t *testing.T) {
 		{"the route is held", time.Hour, []ledger.Fact{asked, issued}, func(in *LoopInput) { in.Queue.RoutePaused = map[string]Hold{"out": {By: "ops", Since: began}} }, "unknown",
 			"send=unknown receive=not_reached return=not_reached " + behind, "", "The route is held by ops"},
 		{"refused", 3 * time.Second, []ledger.Fact{asked, issued, composed, attempt(2, ledger.Rejected, 550, "5.7.1 Relaying denied")}, nil, "failed", "send=failed receive=not_reached return=not_reached " + behind, "relay.auth_failed", "Relaying denied"},
-		{"our receiver refuses connections", time.Hour, []ledger.Fact{asked, issued, composed, attempt(2, ledger.Unreachable, 0, "connection refused")}, func(in *LoopInput) { in.Smart = false }, "failed",
+		{"our receiver is behind the same NAT", time.Hour, []ledger.Fact{asked, issued, composed, noDial}, func(in *LoopInput) { in.Smart = false }, "unknown",
+			"send=unknown receive=not_reached return=unknown " + behind, "", "behind the same NAT"},
+		{"our receiver refuses connections", time.Hour, []ledger.Fact{asked, issued, composed, noDial}, func(in *LoopInput) { in.Smart, in.Blind = false, []Blind{{Sensor: "bounces", From: began}} }, "failed",
 			"send=failed receive=not_reached return=failed " + behind, "unknown.bounces_not_arriving", "connection refused"},
 		{"on its way", 5 * time.Second, []ledger.Fact{asked, issued, composed, sent, offered}, nil, "running", "receive=not_reached return=not_reached " + behind, "", "has not arrived yet"},
 		{"lost", time.Hour, []ledger.Fact{asked, issued, composed, sent, offered}, nil, "failed", "receive=failed return=failed " + behind, "unknown.bounces_not_arriving", "did not arrive within 15 minutes"},

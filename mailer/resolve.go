@@ -64,7 +64,7 @@ func targets(ctx context.Context, res Resolver, route Route, domain string, limi
 	if route.smart() {
 		return relayTargets(ctx, res, route, limit)
 	}
-	hosts, none := mailHosts(ctx, res, domain, route.helo())
+	hosts, none := mailHosts(ctx, res, domain, route.self())
 	if none != nil {
 		return nil, none
 	}
@@ -141,7 +141,7 @@ func mailHosts(ctx context.Context, res Resolver, domain, self string) ([]string
 	slices.SortStableFunc(mxs, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
 	// Section 5.1: when we are among the hosts ourselves, only better ones may be tried, or the mail loops.
 	for i, m := range mxs {
-		if strings.EqualFold(strings.TrimSuffix(m.Host, "."), self) {
+		if self != "" && strings.EqualFold(strings.TrimSuffix(m.Host, "."), self) {
 			mxs = slices.DeleteFunc(mxs[:i], func(o *net.MX) bool { return o.Pref == m.Pref })
 			if len(mxs) == 0 {
 				return nil, &noWay{outcome: ledger.NoHost, host: self, text: "the domain's best mail host is ourselves: the mail would loop"}

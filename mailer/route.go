@@ -33,6 +33,7 @@ type Route struct {
 	Username     string         // "" = no AUTH
 	Password     string
 	HELO         string // "" = localhost
+	ToUs         bool   // the mail is for ourselves: an MX with our own name is where it belongs, and no loop
 	AllowPrivate bool   // an MX may be on a loopback, private or link-local address; a relay always may, it is configured by name
 }
 
@@ -41,6 +42,14 @@ func (r Route) smart() bool { return r.Smarthost != "" }
 // mustVerify says whether a certificate that does not verify ends the dialogue.
 func (r Route) mustVerify() bool {
 	return r.Username != "" || r.smart() && (r.TLS == TLSRequired || r.TLS == TLSImplicit)
+}
+
+// self is the name by which an MX is known to be ourselves; "" = that does not matter.
+func (r Route) self() string {
+	if r.ToUs {
+		return ""
+	}
+	return r.helo()
 }
 
 func (r Route) helo() string {

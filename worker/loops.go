@@ -191,6 +191,7 @@ func (w *Worker) offerReturn(ctx context.Context, at store.Place, lane realm.Lan
 		return nil
 	}
 	m, route := r.Newest(), w.Routes[lane.Route]
+	route.ToUs = true
 	raw, err := w.Paths.ReturnTest(m.ID, lane.Realm.From, lane.Domain, route.HELO, now)
 	if err != nil {
 		return err

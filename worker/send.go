@@ -27,7 +27,7 @@ func (w *Worker) send(ctx context.Context, j *job, g ledger.Generation) error {
 	if err != nil || !allowed.OK {
 		return err
 	}
-	if j.canary() {
+	if route.ToUs = j.canary(); route.ToUs {
 		w.keepSent(ctx, j, raw)
 	}
 	if len(signers) > 0 {

@@ -128,6 +128,9 @@ func demo(ctx context.Context, listen string, log zerolog.Logger, out io.Writer,
 				progress.done(p)
 			}
 		}
+		if err := stage.canary(ctx); err != nil && ctx.Err() == nil {
+			log.Warn().Err(err).Msg("no canary goes")
+		}
 	}()
 	select {
 	case <-told:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/scenario"
+	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/store"
 )
 
@@ -71,8 +72,21 @@ func newStage(ctx context.Context, url string, l net.Listener, log zerolog.Logge
 		return s, err
 	}
 	s.world.Sim.BounceTo(scenario.BounceDomain, p.bounceListen.Addr().String())
+	s.world.Sim.Host("mail."+scenario.OurDomain, sim.Forward(p.bounceListen.Addr().String()))
+	p.canary.every = 0 // one goes once the stories are told; the relays of stories fail on purpose
 	s.daemon, err = assemble(ctx, p)
 	return s, err
+}
+
+// canary sends one by the way of most people's mail, so that the console has something to show.
+func (s *stage) canary(ctx context.Context) error {
+	for _, l := range s.daemon.desk.Loops.Lanes {
+		if l.Domain == scenario.OurDomain && l.Route == "mx" {
+			_, err := s.daemon.desk.BeginLoop(ctx, l, "")
+			return err
+		}
+	}
+	return nil
 }
 
 // answers waits until the API does.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/resetd/resetd/diag"
+	"github.com/resetd/resetd/internal/api"
 )
 
 // The demo tells every one of its stories to its end within a minute, and then why says of each person what happened to them.
@@ -64,6 +65,24 @@ func TestDemo(t *testing.T) {
 		}
 		if code != 0 || json.Unmarshal([]byte(out), &q) != nil || q.Workers != 1 || len(q.Routes) != 4 {
 			t.Errorf("queue: status %d\n%s%s", code, out, msg)
+		}
+	})
+	t.Run("a canary goes through", func(t *testing.T) {
+		client := &api.Client{URL: first.URL, Key: first.Keys.Ops}
+		var run diag.LoopRun
+		for end := time.Now().Add(30 * time.Second); run.State != "ok"; time.Sleep(200 * time.Millisecond) {
+			views, err := client.Domains(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range views {
+				for _, l := range v.Loops {
+					run = l
+				}
+			}
+			if time.Now().After(end) {
+				t.Fatalf("not within half a minute: %+v", run)
+			}
 		}
 	})
 	t.Run("the story's page is true", func(t *testing.T) { storyIsTrue(t, first.URL, first.Keys.Support) })

@@ -29,6 +29,18 @@ func TestLoopWithPostfix(t *testing.T) {
 	w.undisturbed()
 }
 
+// Without a relay a canary goes to the MX of the bounce domain, which is ourselves: no loop, but the receiver.
+func TestLoopByMX(t *testing.T) {
+	t.Parallel()
+	w := newLoopWorld(t, loopOptions{mx: true})
+	run := w.check()
+	w.holds(run, "ok", nil, nil, nil)
+	if len(run.Hops) != 0 {
+		t.Errorf("hops %q", run.Hops)
+	}
+	w.undisturbed()
+}
+
 // By its clock a worker sends a canary on each way, again and again; the metrics tell how it went.
 func TestLoopByItself(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,7 @@ type loopOptions struct {
 	deaf     bool   // no process receives: the address is there and nobody listens
 	split    bool   // API, worker and receiver are three processes that share the store
 	bounceAt string // host:port of the receiver; "" = a free one
+	mx       bool   // mail goes straight to the MX of each recipient, and so to our own
 	noPage   bool   // nobody answers at public_url
 	noSPF    bool
 }
@@ -70,6 +71,11 @@ func newLoopWorld(t *testing.T, o loopOptions) *loopWorld {
 	in := &installation{t: t, redis: redistest.Start(t), resolver: world.Resolver(), bounceAt: o.bounceAt,
 		accounts: []string{account("u1", "jo@home.example"), account("u2", "ann@home.example")},
 		routes:   "[[route]]\nname = \"out\"\nsmarthost = \"" + o.relay + "\"\ntls = \"none\"\n"}
+	if o.mx {
+		in.routes = fmt.Sprintf("[[route]]\nname = \"out\"\nmx = true\nport = %d\ntls = \"opportunistic\"\n", world.SMTPPort())
+		// As in most installations the MX of the bounce domain has the name that we say in EHLO.
+		world.Domain("bounces.us.example", world.Host("mail.us.example", sim.Forward(o.bounceAt)))
+	}
 	file := in.write()
 	if !o.noSPF {
 		world.DNS().SetTXT("bounces.us.example", "v=spf1 ip4:127.0.0.0/8 -all")
