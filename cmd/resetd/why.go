@@ -158,6 +158,9 @@ func (p *printer) printCase(c diag.Case) {
 		p.text("", "Reset:         "+string(c.Reset))
 		switch help := diag.CanHelp(c); {
 		case help.Impossible:
+		case c.Verdict.Cause == "request.near_match" && len(c.Near) > 0:
+			p.text("", "Look it up:    resetd why "+argument(c.Near[0]))
+			p.text("", "Start one:     resetd request "+argument(c.Near[0])+" -realm "+c.Realm+" -reason …")
 		case help.Helps == diag.HelpsYes || help.Helps == diag.HelpsOnce || help.Helps == diag.HelpsAskAPerson:
 			p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
 		default:

@@ -28,8 +28,11 @@ func Helps(h diag.Helps) string {
 	return "A resend will not help"
 }
 
-// Headline is Helps for a case: where nobody asked yet there is nothing to send again.
+// Headline is Helps for a case: where nobody asked yet there is nothing to send again, and a mistyped login has no mail that could be.
 func Headline(c diag.Case) string {
+	if c.Verdict.Cause == "request.near_match" && len(c.Near) > 0 {
+		return "A reset for the right login will help"
+	}
 	if c.Reset == "" && c.Verdict.Resend.Helps == diag.HelpsYes {
 		return "A reset started from here will help"
 	}
