@@ -42,7 +42,7 @@ bench: ## every benchmark, without tests
 corpus: ## what the corpora beside the checkout say of the parsers, in tables
 	$(GO) test -count=1 -v -run=Corpus $(sort $(dir $(shell grep -rl --include='*_test.go' '^func TestCorpus' diag mailer internal cmd | sed 's|^|./|')))
 
-scenarios: ## every story, with simulated time: what was expected against what was said, in a table
+scenarios: ## every story, with simulated time: what was expected against what was said, and which causes have no story
 	@file=$$(mktemp); $(GO) test -count=1 -run='^TestScenarios$$' ./internal/scenario -table=$$file; failed=$$?; cat $$file; rm -f $$file; exit $$failed
 
 update: ## write generated pages and golden files anew

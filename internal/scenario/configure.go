@@ -52,6 +52,9 @@ func (st *Stage) configure(o Options) error {
 	}
 	p("[delivery]\nretry = %s", quoted(strings.Split(w.Settings["retry"], ",")))
 	p("[smtp]\nhelo = \"mail.%s\"\nbounce_domain = %q\nallow_private_addresses = true", OurDomain, BounceDomain)
+	if w.Settings["ips"] != "" {
+		p("outgoing_ips = %s", quoted(strings.Split(w.Settings["ips"], ",")))
+	}
 	if w.Settings["bounces"] == "off" {
 		p("bounce_listen = \"\"")
 	} else {

@@ -18,7 +18,7 @@
 // The world has realms shop (passwords, mail straight to the recipient's host), community (SSO, provider Acme ID) and control (passwords,
 // role moderator) from the start; it is said in these lines:
 //
-//	setting KEY=VALUE…                  retry=1m,3m  merge=60s  account=5/1h  source=100/1h  retention=720h  bounces=off  deny=NET,NET  public=URL
+//	setting KEY=VALUE…                  retry=1m,3m  merge=60s  account=5/1h  source=100/1h  retention=720h  bounces=off  deny=NET,NET  public=URL  ips=IP,IP
 //	realm NAME [password|sso|directory] [provider='…'] [role=…] [routes=a,b] [ttl=60m] [directory=file|http|none] [templates=DIR] [pages=URL,URL] [resets=off]
 //	account LOGIN [in REALM] [STATE] [METHOD] [address=… username=… other=a,b locale=… roles=a,b provider=… merged=… id=…]
 //	host DOMAIN[/2] [name=HOST] HOW     the domain's mail host; /2 is its second one

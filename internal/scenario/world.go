@@ -80,7 +80,7 @@ type DNS struct {
 
 func newWorld() World {
 	return World{
-		Settings: map[string]string{"retry": "1m,3m,6m,10m,15m,30m", "merge": "60s", "account": "5/1h", "source": "100/1h", "retention": "720h", "bounces": "on", "deny": "", "public": ""},
+		Settings: map[string]string{"retry": "1m,3m,6m,10m,15m,30m", "merge": "60s", "account": "5/1h", "source": "100/1h", "retention": "720h", "bounces": "on", "deny": "", "public": "", "ips": ""},
 		Realms: []Realm{
 			{Name: "community", Resets: "on", Login: "sso", Provider: "Acme ID", Directory: "file", TTL: "60m", Pages: []string{"https://community.acme.example/"}},
 			{Name: "control", Resets: "on", Login: "password", Role: "moderator", Directory: "file", TTL: "60m", Routes: []string{"mx"}, Pages: []string{"https://control.acme.example/"}},
