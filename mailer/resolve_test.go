@@ -52,6 +52,8 @@ func TestTargets(t *testing.T) {
 			ip: map[string][]string{"b.example": {"9.9.9.2"}}}, "b.example 9.9.9.2"},
 		{"we are the best", public, zone{mx: map[string][]*net.MX{"d.example": mx("us.example", "b.example")},
 			ip: map[string][]string{"b.example": {"9.9.9.2"}}}, "no_host: the domain's best mail host is ourselves: the mail would loop"},
+		{"for ourselves, and we are the best", Route{MX: true, HELO: "us.example", ToUs: true}, zone{mx: map[string][]*net.MX{"d.example": mx("us.example")},
+			ip: map[string][]string{"us.example": {"9.9.9.1"}}}, "us.example 9.9.9.1"},
 		{"we are the second", public, zone{mx: map[string][]*net.MX{"d.example": mx("a.example", "us.example", "c.example")},
 			ip: map[string][]string{"a.example": {"9.9.9.1"}, "c.example": {"9.9.9.3"}}}, "a.example 9.9.9.1"},
 		{"loopback", public, zone{ip: map[string][]string{"d.example": {"127.0.0.1"}}}, "blocked: the mail host's address is not a public one"},
