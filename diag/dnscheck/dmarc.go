@@ -20,6 +20,7 @@ type DMARC struct {
 	Exists    bool         `json:"exists"`            // the author domain exists, which decides between sp= and np=
 	OrgDomain string       `json:"org_domain"`        // by tree walk
 	Several   []string     `json:"several,omitempty"` // domains with more than one record, all of which are ignored
+	Keep      []string     `json:"keep,omitempty"`    // of each of those, the record with the strictest policy
 	Queries   []string     `json:"queries"`           // the names that the walk asked, at most 8
 	Ignored   bool         `json:"ignored,omitempty"` // a record is there, but it has no valid policy and no report address
 	Old       OldDMARC     `json:"old"`
@@ -62,7 +63,7 @@ func CheckDMARC(ctx context.Context, resolver DNS, q DMARCQuestion) DMARC {
 	for _, s := range w.steps {
 		d.Queries = append(d.Queries, "_dmarc."+s.domain)
 		if s.records > 1 {
-			d.Several = append(d.Several, s.domain)
+			d.Several, d.Keep = append(d.Several, s.domain), append(d.Keep, s.strict.Text)
 		}
 	}
 	if w.failed != nil {

@@ -2,6 +2,7 @@ package dnscheck
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -15,6 +16,7 @@ type walkStep struct {
 	domain  string
 	records int          // DMARC records found there; several are all discarded
 	record  *DMARCRecord // nil = none valid
+	strict  DMARCRecord  // of several, that with the strictest policy
 }
 
 // treeWalk is the DNS Tree Walk from one domain.
@@ -68,6 +70,9 @@ func findDMARC(ctx context.Context, resolver DNS, domain string) (walkStep, *Ans
 		if isDMARC(txt) {
 			step.records++
 			rec = parseDMARC(txt)
+			if order := []string{"", "none", "quarantine", "reject"}; step.records == 1 || slices.Index(order, rec.P) > slices.Index(order, step.strict.P) {
+				step.strict = rec
+			}
 		}
 	}
 	if step.records == 1 {

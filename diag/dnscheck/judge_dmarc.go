@@ -9,9 +9,9 @@ func (r *Report) judgeDMARC(q Question) {
 	d := r.DMARC
 	name := "_dmarc." + r.Domain
 	verify := "dig +short TXT " + name
-	for _, domain := range d.Several {
+	for i, domain := range d.Several {
 		r.add(Finding{ID: "dmarc.several", Severity: Error, Subject: "_dmarc." + domain, VerifyBy: "dig +short TXT _dmarc." + domain,
-			Cause: "sender.provider_requirements", What: "There is more than one DMARC record, so receivers ignore them all. Keep one.",
+			Cause: "sender.provider_requirements", What: "There is more than one DMARC record, so receivers ignore them all. Keep one; that with the strictest policy is shown.", Publish: txtRecord("_dmarc."+domain, d.Keep[i]),
 			Who: "Users at hosts that ask for DMARC."})
 	}
 	switch {

@@ -23,6 +23,9 @@ func (r *Report) judgeMX(q Question) {
 	}
 	if q.Recipient {
 		f.Who = ""
+		if f.Severity != OK {
+			f.Who = "Our users at this domain."
+		}
 	} else if f.Cause == "recipient.no_domain" {
 		f.Cause = "sender.unauthenticated"
 	}

@@ -26,8 +26,13 @@ func (r *Report) judgeSPF(q Question) {
 			Who:  "Users at all hosts that check SPF.", Publish: txtRecord(domain, show(mergeSPF(c.Records), 4<<10))})
 		return
 	case c.Wrong != "":
-		r.add(Finding{ID: "spf.permerror", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,
-			What: "The SPF record cannot be read: " + c.Wrong + ".", Who: "Users at all hosts that check SPF."})
+		f := Finding{ID: "spf.permerror", Severity: Error, Subject: domain, Cause: "sender.spf_permerror", VerifyBy: verify,
+			What: "The SPF record cannot be read (permerror): " + c.Wrong + ".", Who: "Users at all hosts that check SPF."}
+		if mended := repairSPF(c.Records[0]); mended != "" {
+			f.Publish = txtRecord(domain, mended)
+			f.What += " The record to publish mends what is a slip and leaves out what nobody can read; look it over."
+		}
+		r.add(f)
 		return
 	}
 	r.judgeSPFRecord(q, c, domain, verify)

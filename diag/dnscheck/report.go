@@ -48,7 +48,12 @@ type Report struct {
 	Lookups        []Lookup      `json:"lookups"` // every question and its answer, by name
 }
 
-func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
+func (r *Report) add(f Finding) {
+	if f.Who == "" && f.Severity != OK {
+		f.Who = whoFeels(f.ID)
+	}
+	r.Findings = append(r.Findings, f)
+}
 
 // area orders findings of one severity: first what decides about our mail, last what concerns mail to us.
 func (f Finding) area() int {
