@@ -131,13 +131,11 @@ func readActions(s string) ([]Action, error) {
 	return out, nil
 }
 
-// tellUser gives the text of a next step in the language of a locale ("de-AT", "pt_BR"), in English where there is none.
+// tellUser gives the text of a next step for a locale ("de-AT", "pt_BR.UTF-8"): that of the country where there is one, else of the language,
+// else in English.
 func (c *catalogue) tellUser(key, locale string, vars vars) string {
 	texts := c.tell[key]
-	lang, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(locale), "_", "-"), "-")
-	t, ok := texts[lang]
-	if !ok {
-		t = texts["en"]
-	}
-	return vars.fill(t)
+	locale, _, _ = strings.Cut(strings.ReplaceAll(strings.ToLower(locale), "_", "-"), ".")
+	lang, _, _ := strings.Cut(locale, "-")
+	return vars.fill(or(texts[locale], or(texts[lang], texts["en"])))
 }

@@ -106,8 +106,8 @@ func TestCatalogueIsComplete(t *testing.T) {
 func TestTellUserSpeaksTheUsersLanguage(t *testing.T) {
 	for _, test := range []struct{ locale, begins string }{
 		{"", "Your mailbox is full"}, {"en-GB", "Your mailbox is full"}, {"de_AT", "Ihr Postfach ist voll"}, {"FR", "Votre boîte est pleine"},
-		{"en_GB", "Your mailbox is full"}, {"de-AT", "Ihr Postfach ist voll"}, {"ja", "メールボックスの容量"}, {"pt_BR.UTF-8", "A sua caixa de correio"}, {"x-klingon", "Your mailbox is full"}, {"-", "Your mailbox is full"},
-		{"es-419", "Su buzón está lleno"}, {"pt-BR", "A sua caixa de correio"}, {"ja-JP", "メールボックスの容量"}, {"fi", "Your mailbox is full"},
+		{"en_GB", "Your mailbox is full"}, {"de-AT", "Ihr Postfach ist voll"}, {"ja", "メールボックスの容量"}, {"pt_BR.UTF-8", "Sua caixa de e-mail"}, {"x-klingon", "Your mailbox is full"}, {"-", "Your mailbox is full"},
+		{"es-419", "Su buzón está lleno"}, {"pt-BR", "Sua caixa de e-mail"}, {"pt", "A sua caixa de correio"}, {"pt-PT", "A sua caixa de correio"}, {"ja-JP", "メールボックスの容量"}, {"fi", "Your mailbox is full"},
 	} {
 		if got := table().tellUser("free_space", test.locale, vars{}); !strings.HasPrefix(got, test.begins) {
 			t.Errorf("%q: %q", test.locale, got)

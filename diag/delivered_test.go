@@ -11,7 +11,7 @@ import (
 // delivered are the words that claim a delivery, in each language that users are told in.
 var delivered = map[string][]string{
 	"en": {"delivered", "delivery"}, "de": {"zugestellt", "ausgeliefert"}, "fr": {"livré", "distribué", "remis"}, "es": {"entregado", "entregada"},
-	"pt": {"entregue"}, "ja": {"配信済み", "配達", "配信されました"},
+	"pt": {"entregue"}, "pt-br": {"entregue"}, "ja": {"配信済み", "配達", "配信されました"},
 }
 
 // rude are words of the familiar address, and words of blame.
@@ -20,7 +20,7 @@ var rude = map[string]*regexp.Regexp{
 	"de": word(`du|dein\pL*|dich|dir|euch|falsch|fehler|schuld`),
 	"fr": word("tu|ton|tes|toi|erreur|faute"),
 	"es": word("tu|tus|ti|tú|contigo|error|culpa"),
-	"pt": word("tu|teu|tua|contigo|erro|culpa"),
+	"pt": word("tu|teu|tua|contigo|erro|culpa"), "pt-br": word("tu|teu|tua|contigo|erro|culpa"),
 	"ja": regexp.MustCompile(`間違|ミス|あなた|([^ま]した|[^まで]だ|である|[^せ]ない|しろ)。`),
 }
 
