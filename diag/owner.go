@@ -26,3 +26,14 @@ func (v *view) ofOwner(out finding, status string) finding {
 	}
 	return out
 }
+
+// saysOwner adds to a timeline what was learned of the mailbox's owner; "" = nothing that a refusal does not say itself.
+func saysOwner(a *ledger.Attempt) string {
+	switch {
+	case a.Owner == ledger.NoTell && a.Outcome == ledger.Accepted:
+		return ", without being able to tell whether the mailbox still has the same owner"
+	case a.Owner == ledger.ByRRVS && a.Outcome == ledger.Accepted:
+		return ", for a mailbox that still has the same owner"
+	}
+	return ""
+}

@@ -181,7 +181,7 @@ func saysAttempted(a *ledger.Attempt) string {
 	if r := replyText(a); r != "" && a.Outcome != ledger.Accepted {
 		s += ": " + r
 	}
-	s += saysPolicy(a)
+	s += saysPolicy(a) + saysOwner(a)
 	if !a.Next.IsZero() {
 		s += "; next try at " + a.Next.UTC().Format("15:04 UTC")
 	}

@@ -71,6 +71,22 @@ func TestPolicyFetchStaysOutside(t *testing.T) {
 	}
 }
 
+// Name servers that a zone names are asked about our keys only where they are on the Internet.
+func TestEverywhereStaysOutside(t *testing.T) {
+	_, inside := table(t)
+	for _, ip := range inside {
+		kind := "A"
+		if ip.Is6() {
+			kind = "AAAA"
+		}
+		z := newZone(t, "us.example. NS ns.us.example.\nns.us.example. "+kind+" "+ip.String())
+		got := Everywhere{DNS: z}.CheckKey(t.Context(), "us.example", Selector{Name: "s"})
+		if len(got) != 2 || got[1].Where != "ns.us.example" || got[1].Key.Status != KeyUnknown || got[1].Key.Why != "the server has no address that could be asked" {
+			t.Errorf("%s: %+v", ip, got)
+		}
+	}
+}
+
 // Whatever a stranger's DNS says, we do not connect to our own networks unless the configuration allows that address.
 func TestDialerRefusesPrivate(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
