@@ -42,11 +42,10 @@ const (
 // NewResolver gives a client of one server, "host:port" or "host"; "" = those of /etc/resolv.conf.
 func NewResolver(server string) (*Resolver, error) {
 	if server == "" {
-		servers, err := systemServers()
-		if err != nil {
+		if _, err := systemServers(); err != nil {
 			return nil, err
 		}
-		return &Resolver{Servers: servers}, nil
+		return &Resolver{}, nil // each look-up reads the file: it changes while a daemon runs
 	}
 	if _, _, err := net.SplitHostPort(server); err != nil {
 		server = net.JoinHostPort(strings.Trim(server, "[]"), "53")
