@@ -177,6 +177,8 @@ func TestNoBounce(t *testing.T) {
 			"Parcel 991 for jo@corp.example is undeliverable: recipient unknown at this address. It is being returned to the sender."},
 		{"Mail Admin <admin@evil.example>", "Undelivered messages: 5 incoming mails pending",
 			"You have 5 undelivered mails because your mailbox is full. Click here to release your messages: https://evil.example/login"},
+		{"Mail Admin <admin@evil.example>", "Undelivered mails: 5 messages pending",
+			"Dear user app@shop.example,\nYour mailbox is full. 5 incoming messages could not be delivered to app@shop.example. Release them: https://evil.example/login"},
 		{"Postmaster <postmaster@shop.example>", "Your mailbox is almost full",
 			"Your mailbox app@shop.example has reached 95 % of its quota. When it is full, new mail will be rejected."},
 		{"Postmaster <postmaster@shop.example>", "Spam quarantine digest",
@@ -220,5 +222,15 @@ func TestOtherReporters(t *testing.T) {
 		if m.Kind != KindBounce || len(m.Reports) != 1 || m.Reports[0].Recipient != "jo@corp.example" || m.Reports[0].Reason != c.want {
 			t.Errorf("%s: %s %+v", c.subject, m.Kind, m.Reports)
 		}
+	}
+}
+
+// Who is greeted is not who failed: the returned mail says to whom it went.
+func TestGreetedSender(t *testing.T) {
+	m := ReadBytes(plainMail("", "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "",
+		"Hello app@shop.example,\n\nWe're writing to let you know that the group you tried to contact (team) may not exist, or you may not have permission to post messages to the group.\n\n"+
+			"----- Original message -----\n\nTo: team@corp.example\nFrom: app@shop.example\nSubject: Reset your password"))
+	if m.Kind != KindBounce || len(m.Reports) != 1 || m.Reports[0].Recipient != "team@corp.example" {
+		t.Errorf("%s %+v", m.Kind, m.Reports)
 	}
 }

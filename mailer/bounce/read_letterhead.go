@@ -80,6 +80,8 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 		return true
 	case h.report && (words || subject || len(cands) > 0):
 		return true
+	case h.daemon && !attached && w.aboutReader(h, n, cands, level):
+		return false
 	case h.daemon && !h.personal && subject:
 		return attached || best >= rankTranscript || best >= rankSentence && strong || h.subTags&tagFailed != 0 && (best > rankNone || !h.answers) || words && (h.null || h.autoSubmitted != "")
 	case h.daemon && !h.personal:
@@ -93,6 +95,18 @@ func (w *walk) isFailure(h letterhead, n *notice, cands []candidate, level int) 
 	}
 	list := has(w.parts[level].hdr, "list-id") // people on lists talk about bounces
 	return subject && words && (attached && (strong || !list) || !list && strong && (best == rankListed || best == rankLabel && isRobot(h.from)))
+}
+
+// aboutReader reports whether a mail that calls its sender a mail system, and whose address is none, names nobody but whom it was sent to,
+// and quotes no host: "mail to you could not be delivered, log in to release it" tells of mail to the reader, if of any.
+func (w *walk) aboutReader(h letterhead, n *notice, cands []candidate, level int) bool {
+	local, _, _ := strings.Cut(addressIn(h.from), "@")
+	if h.null || len(cands) == 0 || table().any.tagsOf(fold(local))&tagDaemon != 0 {
+		return false
+	}
+	to := addressesIn(decodeWords(get(w.parts[level].hdr, "to")))
+	return !slices.ContainsFunc(cands, func(c candidate) bool { return !isOneOf(c.addr, to) }) &&
+		!slices.ContainsFunc(n.lines, func(l line) bool { return hasCode(l.text) })
 }
 
 // refuses reports whether a mail that wants no answer says by its subject and its words that ours failed, and nothing of an absence in its
@@ -127,18 +141,19 @@ func (w *walk) hasReturned(level int) bool {
 // senders are the addresses that a failure notice about our mail must not be about: whom it was sent to, and who sent
 // the returned mail.
 func (w *walk) senders(m *Mail, level int) []string {
+	return append(addressesIn(decodeWords(get(w.parts[level].hdr, "to"))), addressesIn(m.Returned.From)...)
+}
+
+// addressesIn takes the first addresses out of a field.
+func addressesIn(s string) []string {
 	var out []string
-	add := func(s string) {
-		for pos := 0; len(out) < 20; {
-			a, ok := nextAddress(s, pos)
-			if !ok {
-				return
-			}
-			out = append(out, a.text)
-			pos = a.end
+	for pos := 0; len(out) < 20; {
+		a, ok := nextAddress(s, pos)
+		if !ok {
+			break
 		}
+		out = append(out, a.text)
+		pos = a.end
 	}
-	add(decodeWords(get(w.parts[level].hdr, "to")))
-	add(m.Returned.From)
 	return out
 }

@@ -6,6 +6,9 @@ import "strings"
 func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate, level int) {
 	senders := w.senders(m, level)
 	chosen := n.choose(cands, senders)
+	if len(chosen) == 1 && chosen[0].rank < rankTranscript && isOneOf(chosen[0].addr, senders) && w.returnedRecipient(m) != "" {
+		chosen = nil // "Hello shop@…, your mail could not be delivered": the returned mail says to whom it went
+	}
 	chosen = w.mergeFailed(h, chosen)
 	action := proseAction(h, n)
 	if len(chosen) == 0 {
