@@ -30,6 +30,7 @@ func TestFindingsOfOtherWorlds(t *testing.T) {
 			return false
 		}, "ptr.not_public", Note, ""},
 		{"we do not know from where mail leaves", func(s *sender, _ *Deps) bool { s.q.IPs = nil; return false }, "spf.no_addresses", Note, ""},
+		{"SPF that can be evaluated, and we do not know from where mail leaves", func(s *sender, _ *Deps) bool { s.q.IPs = nil; return false }, "spf.record", OK, ""},
 		{"SPF that loops, and we do not know from where mail leaves", func(s *sender, _ *Deps) bool {
 			s.q.IPs = nil
 			*s = s.without("bounce.sender.example. TXT").with(`bounce.sender.example. TXT "v=spf1 include:bounce.sender.example -all"`)

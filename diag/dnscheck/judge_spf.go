@@ -126,6 +126,10 @@ func (r *Report) judgeSPFViews(q Question, verify string) {
 	if w := r.SPFAtWorst; len(q.IPs) == 0 {
 		r.add(Finding{ID: "spf.no_addresses", Severity: Note, Subject: r.EnvelopeDomain, VerifyBy: verify,
 			What: "From which addresses mail leaves is not configured ([smtp] outgoing_ips), so SPF, reverse DNS and blocklists are not judged for them."})
+		if w.Result != SPFPermError && w.Result != SPFTempError && r.SPFRecord.Lookups <= spfMaxLookups {
+			r.add(Finding{ID: "spf.record", Severity: OK, Subject: r.EnvelopeDomain, VerifyBy: verify,
+				What: fmt.Sprintf("The SPF record can be evaluated to its end: %d of 10 look-ups, %d of 2 void ones.", w.Lookups, w.VoidLookups)})
+		}
 		if w.Result == SPFPermError && r.SPFRecord.Lookups <= spfMaxLookups {
 			r.add(Finding{ID: "spf.permerror", Severity: Error, Subject: r.EnvelopeDomain, Cause: "sender.spf_permerror", VerifyBy: verify,
 				What: "SPF breaks for an address that nothing matches early (permerror): " + w.Why + ".", Who: "Users at all hosts that check SPF, for mail from addresses that stand behind it."})
