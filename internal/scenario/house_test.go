@@ -126,7 +126,9 @@ func newFast(t testing.TB, s *Scenario) *fast {
 			Deny:         f.cfg.Denied(), Caps: caps, Domains: f.desk.Outside.Domains, DNS: f.desk.Outside.DNS,
 		}
 		w.Realms = slices.DeleteFunc(slices.Clone(w.Realms), func(r realm.Realm) bool { return r.Name == without })
-		w.Mailer.Limits.Dial = 700 * time.Millisecond // to a host that is silent
+		if s.Slow() {
+			w.Mailer.Limits.Dial = 2 * time.Second // no story has the half minute of real life
+		}
 		for _, g := range f.cfg.Delivery.Retry {
 			w.Retry = append(w.Retry, time.Duration(g))
 		}

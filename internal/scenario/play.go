@@ -113,6 +113,7 @@ func (p *Player) settle(ctx context.Context) error {
 	defer cancel()
 	holding, stood := p.Stage.holding(), time.Now()
 	var before [4]int
+	pause := 15 * time.Millisecond
 	for quiet := 0; ; {
 		q, err := ops.Queue(until)
 		if err != nil {
@@ -150,7 +151,8 @@ func (p *Player) settle(ctx context.Context) error {
 		select {
 		case <-until.Done():
 			return fmt.Errorf("the queue does not come to rest: %d due, %d in flight, %d returns: %w", q.Due, q.InFlight, q.Returns, until.Err())
-		case <-time.After(15 * time.Millisecond):
+		case <-time.After(pause):
+			pause = min(pause+5*time.Millisecond, 100*time.Millisecond) // where the machine is busy, looking makes it busier
 		}
 	}
 }
