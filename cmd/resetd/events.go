@@ -67,7 +67,11 @@ func (e *events) keep(ctx context.Context, provider, name string, b hook.Batch) 
 	for kind, n := range silent {
 		e.count(ctx, provider, string(kind), n)
 	}
-	return e.keepUnit(ctx, name, hook.Unit{Source: provider, Events: telling})
+	u := hook.Unit{Source: provider, Events: telling}
+	if len(telling) == 0 && b.Uncovered {
+		return e.claimUnit(ctx, name, u) // it says nothing, and nobody shall say anything under its signature
+	}
+	return e.keepUnit(ctx, name, u)
 }
 
 // keepUnit stores events. The same source and name again changes nothing.
@@ -75,6 +79,11 @@ func (e *events) keepUnit(ctx context.Context, name string, u hook.Unit) error {
 	if len(u.Events) == 0 && len(u.Mail) == 0 && len(u.Report) == 0 {
 		return nil
 	}
+	return e.claimUnit(ctx, name, u)
+}
+
+// claimUnit is keepUnit also for a unit that holds nothing: its name is known from then on.
+func (e *events) claimUnit(ctx context.Context, name string, u hook.Unit) error {
 	raw, err := u.Encode()
 	if err != nil {
 		return err

@@ -191,9 +191,16 @@ func TestProviderEvents(t *testing.T) {
 		if got := c.hook("mailgun", nil, p.mailgunBody(now, "token-1", event("failed", "m2"))); got != 200 {
 			t.Errorf("replayed: %d", got)
 		}
+		// Nor under one that came with an event which says nothing.
+		for _, body := range [][]byte{p.mailgunBody(now, "token-3", event("accepted", "m4")), p.mailgunBody(now, "token-3", event("failed", "m5"))} {
+			if got := c.hook("mailgun", nil, body); got != 200 {
+				t.Errorf("a signature of nothing: %d", got)
+			}
+		}
 		if got := c.hook("mailgun", nil, p.mailgunBody(now, "token-2", event("opened", "m3"))); got != 200 {
 			t.Errorf("the next: %d", got)
 		}
+		c.untilRead()
 		v := c.untilReset(reset, func(v desk.ResetView) bool { return facts(v, "opened") == 1 })
 		if facts(v, "bounced") != 0 || v.State != "sent" {
 			t.Errorf("a replayed signature acted: %+v", v.Facts)

@@ -71,9 +71,12 @@ type Batch struct {
 	// already changes nothing and is answered as the first one was, since providers repeat what they got no answer to. The events' own
 	// IDs are enough for all but mailgun, where the signature does not cover them.
 	Replay  string
-	Until   time.Time // when Replay can be forgotten, since the signature is too old by then; zero with an empty Replay
-	Ignored int       // events that say nothing to us or could not be read
-	Notes   []string  // why, at most maxNotes, without what the provider wrote; nil = nothing to note
+	// Uncovered says that the signature does not cover the events: whoever saw the request could put others under it, so Replay is claimed
+	// also where no event came of it.
+	Uncovered bool
+	Until     time.Time // when Replay can be forgotten, since the signature is too old by then; zero with an empty Replay
+	Ignored   int       // events that say nothing to us or could not be read
+	Notes     []string  // why, at most maxNotes, without what the provider wrote; nil = nothing to note
 }
 
 // Caps on what events may hold.

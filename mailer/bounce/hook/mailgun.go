@@ -77,7 +77,7 @@ func (m *mailgun) read(_ context.Context, _ http.Header, body []byte) (Batch, er
 		return Batch{}, ErrMalformed
 	}
 	// Both together, as they are signed: another split of the same letters has the same signature.
-	b := Batch{Replay: eventID("", stamp+token), Until: m.clock.until(at)}
+	b := Batch{Replay: eventID("", stamp+token), Uncovered: true, Until: m.clock.until(at)}
 	e, why := x.Event.event(m.replies)
 	if why != "" {
 		b.ignore(why)
