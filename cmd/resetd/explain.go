@@ -47,7 +47,7 @@ a Maildir, or - for standard input, which is also read when there is no FILE. A 
 	})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on a line for each mail or reply")
 	cmd.Flags().StringVar(&rules, "rules", "", "`FILE` of rules to be tried first, such as the tray makes them")
-	cmd.Flags().BoolVar(&lines, "lines", false, "each line of input is an SMTP reply, perhaps with `provider` and a tab in front")
+	cmd.Flags().BoolVar(&lines, "lines", false, "each line of input is an SMTP reply, perhaps with its provider and a tab in front")
 	return cmd
 }
 
@@ -185,7 +185,7 @@ func (x *explainer) reply(text string) error {
 	x.gap()
 	x.p.text("", e.Reply)
 	fmt.Fprintln(x.out)
-	how := fmt.Sprintf("%s, %s. (%s, %s)", final(e.Permanent, ""), strings.ToLower(words.Confidence(diag.Confidence(e.Confidence))), e.Cause, e.Reason)
+	how := fmt.Sprintf("%s, %s. (%s, %s)", final(e.Permanent, false, ""), strings.ToLower(words.Confidence(diag.Confidence(e.Confidence))), e.Cause, e.Reason)
 	if e.Accepted {
 		how = "Done."
 	}
@@ -248,7 +248,7 @@ func (p *printer) mail(e desk.ExplainedMail) {
 			who += ", by way of " + r.Final
 		}
 		p.heading(who)
-		p.means(r.Meaning, fmt.Sprintf("%s. (%s)", final(r.Permanent, r.Action), strings.Join(filled(r.Cause, string(r.Reason), r.Status), ", ")))
+		p.means(r.Meaning, fmt.Sprintf("%s. (%s)", final(r.Permanent, r.GaveUp, r.Action), strings.Join(filled(r.Cause, string(r.Reason), r.Status), ", ")))
 		p.because(r.Because)
 	}
 	if e.Because != nil && len(e.Reports) == 0 {
@@ -282,14 +282,16 @@ func (p *printer) because(b bounce.ExplainedBecause) {
 }
 
 // final says whether the last word is spoken.
-func final(permanent bool, a bounce.Action) string {
+func final(permanent, gaveUp bool, a bounce.Action) string {
 	switch {
 	case a == bounce.ActionDelivered || a == bounce.ActionRelayed || a == bounce.ActionExpanded:
 		return "Done"
-	case a == bounce.ActionDelayed:
-		return "Not final: the host still tries"
 	case permanent:
 		return "Final"
+	case gaveUp:
+		return "Given up by that host; another mail may pass"
+	case a == bounce.ActionDelayed:
+		return "Not final: the host still tries"
 	}
 	return "Not final: the same mail may pass later"
 }

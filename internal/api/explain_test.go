@@ -31,6 +31,15 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
+	// A host that gave up after time-outs does not try again, whatever the action is called; nor does one that said no for good.
+	late := strings.NewReplacer("Status: 5.2.2", "Status: 4.4.1", "smtp; 552 5.2.2 mailbox is full", "X-Postfix; connect to mx.shop.example[192.0.2.9]:25: Connection timed out").Replace(notice)
+	m, err := c.ExplainMail(context.Background(), []byte(late))
+	if err != nil || len(m.Reports) != 1 || !m.Reports[0].GaveUp || m.Reports[0].Cause != "deferred.expired" || m.Reports[0].Resend.Helps != "helps" || !strings.Contains(m.Says, "did not get") {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if r, err := c.ExplainReply(context.Background(), "550 5.4.1 x", ""); err != nil || r.Resend.Helps == "wait" || strings.Contains(r.Resend.Because, "by itself") {
+		t.Errorf("%+v, %v", r, err)
+	}
 	r, err := c.ExplainReply(context.Background(), "550 5.1.1 no such user", "google")
 	if err != nil || r.Cause != "recipient.unknown_mailbox" || !r.Permanent || r.Provider != "google" || r.Reply != "550 5.1.1 no such user" || r.Says == "" {
 		t.Errorf("%+v, %v", r, err)

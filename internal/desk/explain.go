@@ -41,6 +41,7 @@ type ExplainedMail struct {
 type ExplainedEntry struct {
 	bounce.ExplainedReport
 	Permanent bool `json:"permanent"`
+	GaveUp    bool `json:"gave_up"` // the host that reports it does not try again; action may be delayed still, where nobody refused the mail
 	diag.Meaning
 }
 
@@ -56,7 +57,11 @@ func (rules *Rules) ExplainReply(text string) ExplainedReply {
 		e.Accepted, e.Meaning = true, nothingFailed("The host said yes: it refuses nothing.")
 		return e
 	}
-	e.Meaning = meaning(r.Cause, diag.Heard{Text: in.Text})
+	cause := r.Cause
+	if r.Permanent && waits(cause) {
+		cause = "recipient.refused_other" // whatever the words are: a final answer is not tried again
+	}
+	e.Meaning = meaning(cause, diag.Heard{Text: in.Text})
 	return e
 }
 
@@ -99,7 +104,10 @@ func codeBegins(s string) bool {
 func ExplainMail(file string, m bounce.Mail) ExplainedMail {
 	e := ExplainedMail{Explained: bounce.Explain(file, m), Says: sortOf(m), Reports: []ExplainedEntry{}}
 	for i, r := range e.Explained.Reports {
-		x := ExplainedEntry{ExplainedReport: r, Permanent: m.Reports[i].Permanent}
+		x := ExplainedEntry{ExplainedReport: r, Permanent: m.Reports[i].Permanent, GaveUp: m.Reports[i].GaveUp}
+		if x.GaveUp && waits(x.Cause) {
+			x.Cause = "deferred.expired" // as in a verdict: it waited, and is not tried again
+		}
 		switch {
 		case m.Kind == bounce.KindFeedback:
 			x.Meaning = nothingFailed("The report names this recipient.")
@@ -114,11 +122,20 @@ func ExplainMail(file string, m bounce.Mail) ExplainedMail {
 		case r.Action == bounce.ActionExpanded:
 			x.Meaning = nothingFailed("The address is a list, and the mail was handed on to its members.")
 		default:
-			x.Meaning = meaning(r.Cause, diag.Heard{Host: r.Host, Address: r.Recipient, Text: r.Diagnostic})
+			x.Meaning = meaning(x.Cause, diag.Heard{Host: r.Host, Address: r.Recipient, Text: r.Diagnostic})
 		}
 		e.Reports = append(e.Reports, x)
 	}
 	return e
+}
+
+// waits tells the causes that say that the mail is tried again by itself.
+func waits(cause string) bool {
+	switch cause {
+	case "deferred.other", "deferred.remote_down", "deferred.greylisted":
+		return true
+	}
+	return false
 }
 
 func meaning(cause string, h diag.Heard) diag.Meaning {
@@ -139,10 +156,10 @@ func sortOf(m bounce.Mail) string {
 	case bounce.KindBounce:
 		failed, delayed := 0, 0
 		for _, r := range m.Reports {
-			switch r.Action {
-			case bounce.ActionFailed:
+			switch {
+			case r.GaveUp:
 				failed++
-			case bounce.ActionDelayed:
+			case r.Action == bounce.ActionDelayed:
 				delayed++
 			}
 		}

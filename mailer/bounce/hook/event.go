@@ -70,7 +70,7 @@ type Batch struct {
 	// Replay names the signature. Where it is not empty the caller claims it together with the events; a request whose Replay is claimed
 	// already changes nothing and is answered as the first one was, since providers repeat what they got no answer to. The events' own
 	// IDs are enough for all but mailgun, where the signature does not cover them.
-	Replay  string
+	Replay string
 	// Uncovered says that the signature does not cover the events: whoever saw the request could put others under it, so Replay is claimed
 	// also where no event came of it.
 	Uncovered bool
