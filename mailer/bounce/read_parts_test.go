@@ -76,6 +76,8 @@ func TestRedact(t *testing.T) {
 		{"https://support.example/mail/answer/6596", "https://support.example/mail/answer/6596"},
 		{"host mx1.very-long-name.of.a.host.in.some.domain.example said", "host mx1.very-long-name.of.a.host.in.some.domain.example said"},
 		{"/r/short", "/r/short"},
+		{"https://r.example/r/k1.aGVs bG8gd29ybGQgaGVsbG8xMjM now", "https://r.example/r/[redacted] now"},
+		{"https://r.example/r/help and more", "https://r.example/r/help and more"},
 	} {
 		if got := redact(c.in); got != c.want {
 			t.Errorf("redact(%q) = %q, want %q", c.in, got, c.want)

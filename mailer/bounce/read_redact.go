@@ -41,8 +41,13 @@ func nextSecret(s string, from int) (start, end int) {
 		switch s[i] {
 		case '/':
 			if strings.HasPrefix(s[i:], linkPath) {
-				if n := tokenRun(s[i+len(linkPath):]); n >= minToken {
-					return i + len(linkPath), i + len(linkPath) + n
+				at := i + len(linkPath)
+				if n := tokenRun(s[at:]); n >= minToken {
+					return at, at + n
+				} else if n > 0 {
+					if z := wrapped(s, at+n); z > 0 {
+						return at, z
+					}
 				}
 			}
 			if n := tokenRun(s[i+1:]); n >= minRun && mixed(s[i+1:i+1+n]) {
@@ -59,6 +64,16 @@ func nextSecret(s string, from int) (start, end int) {
 		}
 	}
 	return -1, -1
+}
+
+// wrapped returns where a link's token ends that was broken across two lines near its beginning; 0 = the next word is none.
+func wrapped(s string, at int) int {
+	next := at + len(s[at:]) - len(strings.TrimLeft(s[at:], "= \t\n"))
+	n := tokenRun(s[next:])
+	if next == at || n < minToken || !mixed(s[next:next+n]) {
+		return 0
+	}
+	return next + n
 }
 
 // tokenRun counts the leading base64url letters; dots between them count too, for tokens are often made of such pieces.
