@@ -205,7 +205,11 @@ func (p *Player) link(ctx context.Context, st *Step, realm string, a *args) (str
 	case a.flag("cut"):
 		tok = tok[:len(tok)-7]
 	case a.flag("altered"):
-		tok = strings.Map(func(r rune) rune { return map[bool]rune{true: 'x', false: r}[r == rune(tok[9])] }, tok)
+		other := "x"
+		if tok[9] == 'x' {
+			other = "y"
+		}
+		tok = tok[:9] + other + tok[10:]
 	}
 	switch st.verb {
 	case "redeems", "inspects":
