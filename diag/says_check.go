@@ -6,7 +6,7 @@ import (
 	"github.com/resetd/resetd/internal/ledger"
 )
 
-// saysCheck tells that DNS said something else about a domain of ours than before.
+// saysCheck tells what DNS said about a domain of ours, where it was something else than before.
 func saysCheck(f ledger.Fact) string {
 	c := f.Check
 	switch {
@@ -20,6 +20,10 @@ func saysCheck(f ledger.Fact) string {
 		return saysSeen(c)
 	case c.Hash == "" && len(c.Errors) > 0:
 		return strings.Join(c.Errors, " ")
+	case c.First && len(c.Errors) > 0:
+		return "The first check of " + c.Domain + " found: " + strings.Join(c.Errors, " ")
+	case c.First:
+		return "The first check of " + c.Domain + " found nothing that its mail is refused for."
 	case len(c.Errors) > 0:
 		return "What DNS says about " + c.Domain + " changed: " + strings.Join(c.Errors, " ")
 	case c.Severity == "error":

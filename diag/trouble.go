@@ -144,7 +144,7 @@ func (w Watch) described(t Trouble) Trouble {
 }
 
 func (w Watch) evidence(t Trouble, cause, code string, others map[Key]int, n int) []string {
-	out := []string{fmt.Sprintf("%d of %d mails failed since %s; before that it was %s of 100.", t.Failed, t.Tried, minute(t.Since), percent(t.Usual))}
+	out := []string{fmt.Sprintf("%d of %d mails failed since %s; some %s of 100 were to be expected.", t.Failed, t.Tried, minute(t.Since), percent(t.Usual))}
 	out = append(out, fmt.Sprintf("What is said most: %s%s.", cause, led(" (", code, ")")))
 	var shared []string
 	for _, kind := range []Kind{OfProvider, OfSender, OfRoute, OfRealm} {

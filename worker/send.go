@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/realm"
 	"github.com/resetd/resetd/internal/store"
@@ -175,7 +176,7 @@ func (w *Worker) record(ctx context.Context, j *job, g ledger.Generation, try in
 	w.Log.Info().Str("reset", string(j.Reset)).Str("mail", string(j.Message)).Int("try", try).Str("route", last.Route).Str("host", last.Host).
 		Str("stage", last.Stage).Int("code", last.Code).Str("outcome", string(last.Outcome)).Int64("ms", last.Millis).Msg("attempted")
 	if last.Outcome == ledger.Accepted {
-		if err := w.Store.RouteWorks(ctx, last.Route, now); err != nil {
+		if err := w.Store.RouteWorks(ctx, last.Route, diag.ProviderOf(last), now); err != nil {
 			w.Log.Debug().Err(err).Msg("route not marked")
 		}
 	}

@@ -440,7 +440,7 @@ func TestResend(t *testing.T) {
 		if r := refusal(errOf(resend(f, id, desk.Again{}))); r == nil || r.Case.Verdict.Cause != "relay.auth_failed" {
 			t.Fatalf("%+v", r)
 		}
-		if err := f.Store.RouteWorks(t.Context(), "mx", f.Store.Now()); err != nil {
+		if err := f.Store.RouteWorks(t.Context(), "mx", "", f.Store.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := resend(f, id, desk.Again{}); err != nil {

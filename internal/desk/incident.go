@@ -22,7 +22,7 @@ type Waiting struct {
 type IncidentView struct {
 	diag.Trouble
 	Waiting   []Waiting      `json:"waiting"`
-	Others    map[string]int `json:"others"`    // why a reset waits no more -> how many: used, sent, refused, cancelled, resent, unknown
+	Others    map[string]int `json:"others"`    // why a reset waits no more -> how many: used, sent, newer, refused, cancelled, resent, unknown
 	Remaining int            `json:"remaining"` // not looked at
 }
 

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/resetd/resetd/diag"
@@ -111,8 +112,8 @@ func (d *Desk) preflight(ctx context.Context, a Actor, at store.Place, r *ledger
 	return &ResendRefused{Case: c}
 }
 
-// fixSeen says whether what stood in the way was mended since the newest message: the account has another address, or a host took a
-// mail by the same route since, where the fault was ours or the relay's.
+// fixSeen says whether what stood in the way was mended since the newest message: the account has another address, or, where the fault was
+// ours or the relay's, a host took a mail by the same route since: where hosts judge us, one of the provider that refused.
 func (d *Desk) fixSeen(ctx context.Context, c diag.Case, r *ledger.Reset) (bool, error) {
 	m := r.Newest()
 	if m == nil {
@@ -128,7 +129,10 @@ func (d *Desk) fixSeen(ctx context.Context, c diag.Case, r *ledger.Reset) (bool,
 	if b := c.Verdict.Blame; b != "us" && b != "relay" && b != "network" {
 		return false, nil
 	}
-	route := m.Route
+	provider, known := judge(c.Verdict.Cause, m)
+	if !known {
+		return false, nil
+	}
 	last := m.Born
 	if n := len(m.Attempts); n > 0 {
 		last = m.Attempts[n-1].At
@@ -139,8 +143,25 @@ func (d *Desk) fixSeen(ctx context.Context, c diag.Case, r *ledger.Reset) (bool,
 			last = f.At
 		}
 	}
-	ok, err := d.Store.RouteWorked(ctx, route)
+	ok, err := d.Store.RouteWorked(ctx, m.Route, provider)
 	return ok.After(last), err
+}
+
+// judge says whose taking of a mail shows that a cause is mended: a provider's, or "" for any host's of the route. Hosts differ in what they
+// think of a sender and ask of TLS, so that only the one that refused counts. Where that stands behind a relay which took the mail, nobody tells.
+func judge(cause string, m *ledger.Message) (provider string, known bool) {
+	if family, _, _ := strings.Cut(cause, "."); family != "sender" && family != "tls" {
+		return "", true
+	}
+	if len(m.Attempts) == 0 {
+		return "", false
+	}
+	a := m.Attempts[len(m.Attempts)-1].Attempt
+	if a.Smart {
+		return "", a.Outcome != ledger.Accepted
+	}
+	provider = diag.ProviderOf(a)
+	return provider, provider != ""
 }
 
 // Cancel takes back what is still booked for a reset. It returns the reset's state afterwards.

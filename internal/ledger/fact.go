@@ -280,6 +280,7 @@ type Resend struct {
 type Check struct {
 	Domain   string   `json:"d"`
 	Severity string   `json:"s"`            // the worst of what was found: ok, note, warning, error
+	First    bool     `json:"f1,omitempty"` // no report of the domain was kept before
 	Hash     string   `json:"h,omitempty"`  // of all that DNS said; the report itself is kept apart
 	Errors   []string `json:"e,omitempty"`  // what is wrong, a sentence each, at most three
 	Causes   []string `json:"ca,omitempty"` // the causes that these lead to

@@ -15,13 +15,13 @@ import (
 	"github.com/resetd/resetd/internal/ledger"
 )
 
-// KEYS 1 reports, 2 house facts · ARGV 1 domain, 2 hash, 3 report, 4 fact, 5 facts kept. A report is kept as its hash, a space and its
-// JSON. When the hash is another than the last one's, or there was none, the fact is written too. Returns 1 if it was, else 0.
+// KEYS 1 reports, 2 house facts · ARGV 1 domain, 2 hash, 3 report, 4 fact, 5 facts kept, 6 the fact of a first report where it differs. A report is kept as its
+// hash, a space and its JSON. When the hash is another than the last one's, or there was none, the fact is written too. Returns 1 if it was, else 0.
 var reportScript = newScript(`
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 if old and string.sub(old, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[4])
+redis.call('RPUSH', KEYS[2], old and ARGV[4] or ARGV[6] or ARGV[4])
 redis.call('LTRIM', KEYS[2], -ARGV[5], -1)
 return 1`)
 
@@ -45,11 +45,15 @@ func (s *Store) KeepReport(ctx context.Context, r dnscheck.Report, by, role stri
 			f.Check.Causes = append(f.Check.Causes, x.Cause)
 		}
 	}
-	rows, err := encode([]ledger.Fact{f})
+	first := *f.Check
+	first.First = true
+	other := f
+	other.Check = &first
+	rows, err := encode([]ledger.Fact{f, other})
 	if err != nil {
 		return false, err
 	}
-	v, err := s.run(ctx, reportScript, []string{domainsKey, houseKey}, r.Domain, f.Check.Hash, body, rows[0], houseFacts)
+	v, err := s.run(ctx, reportScript, []string{domainsKey, houseKey}, r.Domain, f.Check.Hash, body, rows[0], houseFacts, rows[1])
 	return asInt(v) == 1, err
 }
 

@@ -37,6 +37,9 @@ func TestReports(t *testing.T) {
 	if facts[1].Event != ledger.Checked || c.Domain != "shop.example" || c.Severity != "error" || c.Errors[0] != "The key record is gone." || c.Causes[0] != "sender.dkim_key_mismatch" {
 		t.Errorf("%+v", c)
 	}
+	if !facts[0].Check.First || facts[1].Check.First || facts[2].Check.First {
+		t.Error("only the first report has none before it")
+	}
 	all, err := s.Reports(ctx)
 	if got := all["shop.example"]; err != nil || got.Severity != dnscheck.OK || got.Hash() != r.Hash() {
 		t.Errorf("%+v, %v", got, err)

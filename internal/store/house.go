@@ -279,16 +279,34 @@ if has and has ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
-// RouteWorks remembers that a host took a mail by a route at a time.
-func (s *Store) RouteWorks(ctx context.Context, route string, at time.Time) error {
-	if err := s.rdb.HSet(ctx, workedKey, route, millis(at)).Err(); err != nil {
+// tookMost is how many pairs of a route and a provider are remembered; those that took a mail longest ago are forgotten first.
+const tookMost = 20000
+
+// RouteWorks remembers that a host took a mail by a route at a time; provider is whose host it is, "" = the route's own relay.
+func (s *Store) RouteWorks(ctx context.Context, route, provider string, at time.Time) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, workedKey, route, millis(at))
+		if provider != "" {
+			p.ZAdd(ctx, tookKey, redis.Z{Score: float64(millis(at)), Member: route + " " + provider})
+			p.ZRemRangeByRank(ctx, tookKey, 0, -tookMost-1)
+		}
+		return nil
+	})
+	if err != nil {
 		return unavailable(err)
 	}
 	return nil
 }
 
-// RouteWorked says when a host last took a mail by a route; zero = never.
-func (s *Store) RouteWorked(ctx context.Context, route string) (time.Time, error) {
+// RouteWorked says when a host last took a mail by a route; a provider restricts it to that one's hosts. Zero = never, or not within memory.
+func (s *Store) RouteWorked(ctx context.Context, route, provider string) (time.Time, error) {
+	if provider != "" {
+		ms, err := s.rdb.ZScore(ctx, tookKey, route+" "+provider).Result()
+		if err != nil && err != redis.Nil {
+			return time.Time{}, unavailable(err)
+		}
+		return fromMillis(int64(ms)), nil
+	}
 	ms, err := s.rdb.HGet(ctx, workedKey, route).Int64()
 	if err != nil && err != redis.Nil {
 		return time.Time{}, unavailable(err)

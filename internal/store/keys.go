@@ -131,6 +131,7 @@ const (
 	sweepKey         = "rd:{house}:sweep"           // STRING: who reconciles now
 	countersKey      = "rd:{house}:counters"        // HASH: what /metrics counts over all processes
 	workedKey        = "rd:{house}:worked"          // HASH route -> ms when a host last took a mail by it
+	tookKey          = "rd:{house}:took"            // ZSET route, space, provider -> ms when its hosts last took a mail by that route
 	domainsKey       = "rd:{house}:domains"         // HASH domain -> JSON DomainReport
 	standingKey      = "rd:{house}:domains:records" // HASH domain -> JSON: its records as last seen
 	dkimSeenKey      = "rd:{house}:dkim:seen"       // HASH key -> ms when its record was first seen

@@ -137,6 +137,8 @@ func WaitsNoMore(why string) string {
 		return "used a link since"
 	case "sent":
 		return "a host has taken a newer mail"
+	case "newer":
+		return "asked again later, and that ask's mail waits"
 	case "refused":
 		return "refused by us: no mail can help"
 	case "cancelled":

@@ -32,6 +32,9 @@ func TestEveryWordIsSaid(t *testing.T) {
 	for _, c := range []diag.Confidence{diag.Certain, diag.Likely, diag.Possible} {
 		once(string(c), Confidence(c))
 	}
+	for _, why := range []string{"used", "sent", "newer", "refused", "cancelled", "resent", "ineligible", "unknown"} {
+		once(why, WaitsNoMore(why))
+	}
 	asked := diag.Case{Reset: "rst_1", Verdict: diag.Verdict{Resend: diag.Resend{Helps: diag.HelpsYes}}}
 	once("a case that was asked", Headline(asked)+" (again)")
 	asked.Reset = ""
