@@ -25,13 +25,19 @@ type demand struct {
 func (d demand) enforced() bool { return d.policy.Enforced() }
 
 // key is what two mails must have in common beside the host to share a connection. One that was made for less does not serve for more.
+// Under an authority's record (usage 2) the names count: a certificate for the domain of the one mail may be none for that of the other.
 func (d demand) key() string {
 	var b strings.Builder
 	b.WriteString(string(d.policy))
+	named := false
 	for _, t := range d.tlsa {
 		b.WriteByte(' ')
 		b.WriteString(string([]byte{t.Usage, t.Selector, t.Matching}))
 		b.Write(t.Data)
+		named = named || t.Usage == 2
+	}
+	if named {
+		b.WriteString(" " + strings.Join(d.names, " "))
 	}
 	return b.String()
 }

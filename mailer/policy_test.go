@@ -102,9 +102,11 @@ func (o *outside) tlsa(t *testing.T, h *sim.Host, kind string, n int, wrong bool
 	}
 }
 
-func (o *outside) send(t *testing.T) []ledger.Attempt {
+func (o *outside) send(t *testing.T) []ledger.Attempt { return o.sendTo(t, "jo@d.example") }
+
+func (o *outside) sendTo(t *testing.T, to string) []ledger.Attempt {
 	t.Helper()
-	env := mailer.Envelope{From: "b-x@bounces.sender.example", To: "jo@d.example", MessageID: "msg_test"}
+	env := mailer.Envelope{From: "b-x@bounces.sender.example", To: to, MessageID: "msg_test"}
 	return o.d.Deliver(t.Context(), o.mail, env, []byte("From: <a@sender.example>\r\nTo: <jo@d.example>\r\nSubject: x\r\n\r\nhello\r\n"))
 }
 
@@ -280,6 +282,23 @@ func TestPolicySharesNoConnection(t *testing.T) {
 	}
 	o.sts("enforce", "mx.d.example")
 	if got := tellTLS(o.send(t)); got != "blocked starttls clear certificate_self_signed by mta_sts failed certificate_self_signed" {
+		t.Error(got)
+	}
+}
+
+// Nor does one whose certificate, under an authority's record, is for the domain of the mail before (RFC 7672 section 3.2.2).
+func TestDANENamesShareNoConnection(t *testing.T) {
+	o := newOutside(t)
+	h := o.Host("mx.d.example", sim.Accept().StartTLS().Certificate(sim.CertWrongName)) // it is for elsewhere.example
+	for _, d := range []string{"d.example", "elsewhere.example"} {
+		o.Domain(d, h)
+		o.DNS().SetSigned(d, true)
+	}
+	o.tlsa(t, h, "2 0 1", 1, false)
+	if got := tellTLS(o.sendTo(t, "jo@elsewhere.example")); got != "accepted dot tls certificate_host_mismatch by dane" {
+		t.Fatal(got)
+	}
+	if got := tellTLS(o.send(t)); got != "blocked starttls clear certificate_host_mismatch by dane failed tlsa_invalid" {
 		t.Error(got)
 	}
 }

@@ -143,11 +143,25 @@ func (s *STSSender) fetch(ctx context.Context, domain, id string, kept STSCached
 	p, err := fetchPolicy(one, s.HTTP, domain)
 	f.got = STSCached{ID: id, Policy: p, Fetched: now()}
 	if err != nil {
-		f.got = kept
+		f.got = s.newest(one, domain, kept)
+		if f.got.Fetched.After(kept.Fetched) && f.got.ID == id {
+			return f.got // another worker was luckier meanwhile: its policy is not overwritten
+		}
 		f.got.Tried, f.got.TriedID, f.got.Why = now(), id, strings.TrimPrefix(err.Error(), "dnscheck: ")
 	}
 	if s.Kept != nil {
 		_ = s.Kept.KeepSTSPolicy(one, domain, f.got) // what is not kept is fetched again for the next mail
 	}
 	return f.got
+}
+
+// newest gives what is kept by now, or kept where that is nothing newer.
+func (s *STSSender) newest(ctx context.Context, domain string, kept STSCached) STSCached {
+	if s.Kept == nil {
+		return kept
+	}
+	if c, err := s.Kept.STSPolicy(ctx, domain); err == nil && c.Fetched.After(kept.Fetched) {
+		return c
+	}
+	return kept
 }

@@ -132,6 +132,22 @@ func TestSTSRefresh(t *testing.T) {
 	}
 }
 
+// A worker whose fetch fails does not take away what another worker has fetched meanwhile: that one's policy binds it too.
+func TestSTSFailedFetchKeepsNewer(t *testing.T) {
+	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+	k := &keeper{}
+	client := policyServer(t, func(w http.ResponseWriter, r *http.Request) {
+		k.KeepSTSPolicy(r.Context(), "d.example", STSCached{ID: "1", Policy: STSPolicy{Mode: "enforce", MX: []string{"mx.d.example"}, MaxAge: time.Hour}, Fetched: now})
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	s := &STSSender{DNS: newZone(t, `_mta-sts.d.example. TXT "v=STSv1; id=1;"`), HTTP: client, Kept: k, Now: func() time.Time { return now }}
+	for range 2 {
+		if got := s.InForce(t.Context(), "d.example"); got.Policy == nil || got.Policy.Mode != "enforce" {
+			t.Fatalf("%+v", got)
+		}
+	}
+}
+
 // unreadable is a keeper that is away.
 type unreadable struct{}
 

@@ -26,7 +26,7 @@ type Resolver struct {
 	// Deadline of one Lookup with its aliases, retries and TCP. 0 = 5 s.
 	Deadline time.Duration
 	// TrustAD says that the way to the servers is safe: what they say of DNSSEC is believed. That of servers on this machine is in any
-	// case, since nobody stands between.
+	// case, since nobody stands between; but for Docker's own, which only passes on what a server elsewhere says.
 	TrustAD bool
 }
 
@@ -52,6 +52,10 @@ func NewResolver(server string) (*Resolver, error) {
 	}
 	return &Resolver{Servers: []string{server}}, nil
 }
+
+// dockerDNS is where a container on a network of Docker's finds its resolver. It validates nothing and hands on the bits of the server behind
+// it, over a way that others can speak on.
+const dockerDNS = "127.0.0.11"
 
 func systemServers() ([]string, error) {
 	conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
@@ -110,11 +114,11 @@ func (r *Resolver) Lookup(ctx context.Context, name string, qtype uint16) Answer
 	}
 }
 
-// onLoopback says whether all servers are on this machine.
+// onLoopback says whether all servers are on this machine, and answer themselves.
 func onLoopback(servers []string) bool {
 	for _, s := range servers {
 		at, err := netip.ParseAddrPort(s)
-		if err != nil || !at.Addr().Unmap().IsLoopback() {
+		if err != nil || !at.Addr().Unmap().IsLoopback() || at.Addr().Unmap().String() == dockerDNS {
 			return false
 		}
 	}

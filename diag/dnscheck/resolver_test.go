@@ -182,6 +182,18 @@ func TestResolverADAndTTL(t *testing.T) {
 	}
 }
 
+// What is believed of DNSSEC unasked comes from this machine, and not from a forwarder on it that is known to validate nothing.
+func TestWhoseADCounts(t *testing.T) {
+	for servers, want := range map[string]bool{
+		"127.0.0.1:53": true, "[::1]:53": true, "127.0.0.53:53": true, "127.0.0.1:53 [::1]:53": true,
+		"127.0.0.11:53": false, "127.0.0.1:53 127.0.0.11:53": false, "127.0.0.1:53 192.0.2.53:53": false, "localhost:53": false,
+	} {
+		if got := onLoopback(strings.Fields(servers)); got != want {
+			t.Errorf("%s: %t", servers, got)
+		}
+	}
+}
+
 // A dead or sick server is passed over for the next.
 func TestResolverNextServer(t *testing.T) {
 	good := serve(t, answerWith(t, "a.example. 60 IN TXT hello"))

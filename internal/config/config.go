@@ -130,7 +130,7 @@ type SMTP struct {
 type DNS struct {
 	// Resolver to ask, host:port; "" asks the system's. Default: "".
 	Resolver string `toml:"resolver"`
-	// Whether a resolver that is not on this machine is believed when it says that it has validated DNSSEC (the AD bit), as DANE needs; only over a network that nobody else can speak on. One on loopback always is. Default: false.
+	// Whether a resolver that is not on this machine is believed when it says that it has validated DNSSEC (the AD bit), as DANE needs; only over a network that nobody else can speak on. One on loopback always is, but for Docker's (127.0.0.11), which only passes on what others say. Default: false.
 	TrustAD bool `toml:"trust_ad"`
 }
 
