@@ -126,6 +126,10 @@ func checkExpect(t *testing.T, s scenario, c Case) {
 			if got = c.Verdict.Says; *update {
 				continue
 			}
+		case "because":
+			got = c.Verdict.Resend.Because
+		case "do":
+			got = c.Verdict.Actions[0].Do
 		case "tell":
 			got = c.Verdict.TellUser
 		case "also":

@@ -238,7 +238,14 @@ func notHandedOver(v *view) []finding {
 // nobodyAsked: no request in the records, or none that belongs to today's complaint.
 func nobodyAsked(v *view) []finding {
 	if v.told == nil {
-		return one(finding{cause: "request.none", conf: Certain, rank: trace, rests: "intake"})
+		f := finding{cause: "request.none", conf: Certain, rank: trace, rests: "intake"}
+		// The directory says already whom an ask would reach.
+		if near := v.near(); near != "" {
+			f.vars, f.because = vars{"near": near}, "No ask reached us. One for {near} reaches its owner; one for {login} reaches nobody."
+		} else if d := v.in.Directory; d.Asked && d.Unavailable == nil && len(d.Accounts) == 0 {
+			f.because = "No ask reached us; but one for {login} reaches nobody, since the directory of {realm|the realm} knows no such login."
+		}
+		return one(f)
 	}
 	if v.now.Sub(v.born) > day {
 		return one(finding{cause: "request.none", conf: Possible, rank: note, rests: "intake", vars: vars{"since": v.at(v.born)}})

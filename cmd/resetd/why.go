@@ -158,18 +158,26 @@ func (p *printer) printCase(c diag.Case) {
 		p.text("", "Reset:         "+string(c.Reset))
 		switch help := diag.CanHelp(c); {
 		case help.Impossible:
-		case c.Verdict.Cause == "request.near_match" && len(c.Near) > 0:
-			p.text("", "Look it up:    resetd why "+argument(c.Near[0]))
-			p.text("", "Start one:     resetd request "+argument(c.Near[0])+" -realm "+c.Realm+" -reason …")
+		case words.Mistyped(c):
+			p.lookAlike(c)
 		case help.Helps == diag.HelpsYes || help.Helps == diag.HelpsOnce || help.Helps == diag.HelpsAskAPerson:
 			p.text("", "Send it again: resetd resend "+string(c.Reset)+" -reason …")
 		default:
 			p.text("", "Send it all the same: resetd resend "+string(c.Reset)+" -force -reason …")
 		}
+	} else if words.Mistyped(c) {
+		fmt.Fprintln(p.w)
+		p.lookAlike(c)
 	} else if v.Resend.Helps == diag.HelpsYes {
 		fmt.Fprintln(p.w)
 		p.text("", "Start one: resetd request "+argument(c.Login)+" -realm "+cmp.Or(c.Realm, "REALM"))
 	}
+}
+
+// lookAlike leads from a mistyped login to the right one.
+func (p *printer) lookAlike(c diag.Case) {
+	p.text("", "Look it up:    resetd why "+argument(c.Near[0]))
+	p.text("", "Start one:     resetd request "+argument(c.Near[0])+" -realm "+c.Realm+" -reason …")
 }
 
 // argument gives a login as it may be pasted into a shell, or LOGIN where a shell could read something else.

@@ -30,13 +30,18 @@ func Helps(h diag.Helps) string {
 
 // Headline is Helps for a case: where nobody asked yet there is nothing to send again, and a mistyped login has no mail that could be.
 func Headline(c diag.Case) string {
-	if c.Verdict.Cause == "request.near_match" && len(c.Near) > 0 {
+	if Mistyped(c) {
 		return "A reset for the right login will help"
 	}
 	if c.Reset == "" && c.Verdict.Resend.Helps == diag.HelpsYes {
 		return "A reset started from here will help"
 	}
 	return Helps(c.Verdict.Resend.Helps)
+}
+
+// Mistyped tells a case in which an ask for the login would reach nobody, and one for its look-alike its owner.
+func Mistyped(c diag.Case) bool {
+	return len(c.Near) > 0 && (c.Verdict.Cause == "request.near_match" || c.Verdict.Cause == "request.none")
 }
 
 // Tone is good, care or bad: how a headline of Helps is coloured.

@@ -39,6 +39,8 @@ func TestEveryWordIsSaid(t *testing.T) {
 	once("a case that was asked", Headline(asked)+" (again)")
 	asked.Reset = ""
 	once("a case that nobody asked", Headline(asked))
+	asked.Verdict.Cause, asked.Near = "request.none", []string{"anna"}
+	once("a mistyped login that nobody asked for", Headline(asked))
 }
 
 func TestTimeIsUTC(t *testing.T) {
