@@ -79,6 +79,12 @@ func (o *outside) sts(mode string, mx ...string) {
 // tlsa publishes a DANE record of a host: "3 1 1" of its certificate number n, or, with wrong, of another.
 func (o *outside) tlsa(t *testing.T, h *sim.Host, kind string, n int, wrong bool) {
 	t.Helper()
+	o.tlsaAt(t, h.Name(), h, kind, n, wrong)
+}
+
+// tlsaAt publishes it at another name.
+func (o *outside) tlsaAt(t *testing.T, name string, h *sim.Host, kind string, n int, wrong bool) {
+	t.Helper()
 	c := h.Certificates()[n]
 	var usage, selector, matching int
 	fmt.Sscan(kind, &usage, &selector, &matching)
@@ -97,7 +103,7 @@ func (o *outside) tlsa(t *testing.T, h *sim.Host, kind string, n int, wrong bool
 		sum := sha512.Sum512(data)
 		data = sum[:]
 	}
-	if err := o.DNS().Add(fmt.Sprintf("_%d._tcp.%s. 60 IN TLSA %s %s", o.SMTPPort(), h.Name(), kind, hex.EncodeToString(data))); err != nil {
+	if err := o.DNS().Add(fmt.Sprintf("_%d._tcp.%s. 60 IN TLSA %s %s", o.SMTPPort(), name, kind, hex.EncodeToString(data))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -246,6 +252,48 @@ func TestPolicies(t *testing.T) {
 				if (a.TLS != "") != (a.Security != nil && a.Security.Cipher != "" && a.Outcome == ledger.Accepted) {
 					t.Errorf("TLS %q with %+v", a.TLS, a.Security)
 				}
+			}
+		})
+	}
+}
+
+// The MX is an alias. Records of the name behind it go first; where that one is not signed, those of the alias itself bind, if it is signed
+// (RFC 7672 section 2.2.2).
+func TestDANEAlias(t *testing.T) {
+	const free = "accepted dot tls certificate_host_mismatch" // the certificate is for the name behind the alias
+	const ok, misfit = free + " by dane", "blocked starttls clear certificate_host_mismatch by dane failed tlsa_invalid"
+	for _, c := range []struct {
+		what     string
+		signed   []string
+		unsigned string
+		at       string // the name that has the record
+		wrong    bool
+		want     string
+	}{
+		{what: "all is signed, the name behind fits", signed: []string{"d.example", "host.example"}, at: "mx.host.example", want: ok},
+		{what: "all is signed, the name behind does not fit", signed: []string{"d.example", "host.example"}, at: "mx.host.example", wrong: true, want: misfit},
+		{what: "all is signed, the alias has the record", signed: []string{"d.example", "host.example"}, at: "mx.d.example", wrong: true, want: misfit},
+		{what: "the name behind is not signed, the alias fits", signed: []string{"d.example"}, at: "mx.d.example", want: ok},
+		{what: "the name behind is not signed, the alias does not fit", signed: []string{"d.example"}, at: "mx.d.example", wrong: true, want: misfit},
+		{what: "the name behind is not signed and has the record", signed: []string{"d.example"}, at: "mx.host.example", wrong: true, want: free},
+		{what: "the alias is not signed", signed: []string{"d.example", "host.example"}, unsigned: "mx.d.example", at: "mx.host.example", wrong: true, want: free},
+		{what: "the MX is not signed", signed: []string{"mx.d.example"}, at: "mx.d.example", wrong: true, want: free},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			o := newOutside(t)
+			h := o.Host("mx.host.example", sim.Accept().StartTLS())
+			o.DNS().SetMX("d.example", sim.MX{Host: "mx.d.example", Preference: 10})
+			o.DNS().SetCNAME("mx.d.example", "mx.host.example")
+			for _, name := range c.signed {
+				o.DNS().SetSigned(name, true)
+			}
+			if c.unsigned != "" {
+				o.DNS().SetSigned(c.unsigned, false)
+			}
+			o.tlsaAt(t, c.at, h, "3 1 1", 0, c.wrong)
+			if got := tellTLS(o.send(t)); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
 	}

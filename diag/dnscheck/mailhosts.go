@@ -77,13 +77,14 @@ func notFound(a Answer) error {
 // Signed says whether DNSSEC vouches for the whole way to a host whose addresses were looked up.
 func (m *MailHosts) Signed(host string) bool { return m.host[foldName(host)].signed && m.mx.AD }
 
-// DANE looks up the records of a host whose addresses were looked up. Where the way to it is not signed, nobody is asked: there is nothing
-// that could bind, and some name servers break at the question (RFC 7672 section 2.2.2).
+// DANE looks up the records of a host whose addresses were looked up. Where the way to it is not signed, nobody is asked, unless a signed
+// alias leads out of what is: there is nothing that could bind, and some name servers break at the question (RFC 7672 section 2.2.2).
 func (m *MailHosts) DANE(ctx context.Context, host string, port int) DANE {
-	if !m.Signed(host) {
+	h := DANEHost{Name: foldName(host), Alias: m.host[foldName(host)].alias, Named: m.mx.AD, Signed: m.Signed(host), Port: port}
+	if !h.Signed && (!h.Named || h.Alias == "") {
 		return DANE{Host: host, Why: "the way to the host is not signed (DNSSEC)"}
 	}
-	return HostDANE(ctx, m.DNS, DANEHost{Name: foldName(host), Alias: m.host[foldName(host)].alias, Signed: true, Port: port})
+	return HostDANE(ctx, m.DNS, h)
 }
 
 // Behind is the name behind the domain that was asked for its MX, where that is an alias; "" = it is none.

@@ -155,7 +155,8 @@ func CheckDANE(ctx context.Context, resolver DNS, m MX, port int) []DANE {
 		if i == maxMXHosts || len(h.Addrs) == 0 {
 			continue
 		}
-		list = append(list, HostDANE(ctx, resolver, DANEHost{Name: h.Name, Alias: h.Alias, Signed: h.AD && (m.AD || m.Status == MXImplicit), Port: port}))
+		named := m.AD || m.Status == MXImplicit
+		list = append(list, HostDANE(ctx, resolver, DANEHost{Name: h.Name, Alias: h.Alias, Named: named, Signed: h.AD && named, Port: port}))
 	}
 	return list
 }
@@ -164,14 +165,27 @@ func CheckDANE(ctx context.Context, resolver DNS, m MX, port int) []DANE {
 type DANEHost struct {
 	Name   string
 	Alias  string // what its name is an alias of; "" = it is none
+	Named  bool   // that it is a mail host of the domain is validated
 	Signed bool   // the way to its address, MX and aliases included, is validated
 	Port   int    // 0 = 25
 }
 
-// HostDANE looks up the TLSA records of one host. Where its name is an alias, the name behind it is asked first (RFC 7672 section 2.2.2).
+// HostDANE looks up the TLSA records of one host. Where its name is an alias, the name behind it is asked first; where only the alias itself
+// is validated, and not what it leads to, the records of the name bind all the same (RFC 7672 section 2.2.2).
 func HostDANE(ctx context.Context, resolver DNS, h DANEHost) DANE {
 	d := DANE{Host: h.Name}
-	for _, base := range []string{h.Alias, h.Name} {
+	bases := []string{h.Alias, h.Name}
+	if !h.Signed && h.Named && h.Alias != "" {
+		alias := resolver.Lookup(ctx, h.Name, dns.TypeCNAME)
+		switch {
+		case alias.Outcome.Temporary():
+			d.Unknown, d.Why = true, "whether the host's alias is signed cannot be looked up now: "+alias.Why
+			return d
+		case alias.Outcome == Found && alias.AD:
+			bases, h.Signed = []string{h.Name}, true
+		}
+	}
+	for _, base := range bases {
 		if base == "" {
 			continue
 		}
