@@ -12,7 +12,7 @@ import (
 )
 
 // What support waits for, and how it grows: a real Redis read, the facts folded, and a verdict for each realm. own-ms/op is the processor time of
-// this process, garbage collection and the talk with Redis included; half of it is the reading of rows. The share of diag is in its own benchmark.
+// this process, garbage collection and the talk with Redis included. The share of diag is in its own benchmark.
 func BenchmarkWhy(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
 		f := newDesk(b)
