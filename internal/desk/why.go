@@ -79,17 +79,6 @@ func (d *Desk) caseOf(ctx context.Context, a Actor, at store.Place, r *ledger.Re
 	return diag.Case{}, store.ErrNotFound // its realm is no longer configured
 }
 
-func (d *Desk) pageOf(a Actor, page string) *diag.Page {
-	if page == "" {
-		return nil
-	}
-	owner, ok := realm.Owner(d.Realms, page)
-	if !ok || !a.mayIn(owner) {
-		owner = ""
-	}
-	return &diag.Page{URL: page, Realm: owner}
-}
-
 func (d *Desk) cases(ctx context.Context, a Actor, q Question) ([]diag.Case, error) {
 	sight, err := d.look(ctx, a, q.Login, "", "")
 	if err != nil {
@@ -377,24 +366,6 @@ func (s *sight) base(d *Desk, page *diag.Page) diag.Input {
 		}
 	}
 	return in
-}
-
-// askPages says whose page each ask named.
-func (d *Desk) askPages(t ledger.Timeline) map[ledger.ResetID]string {
-	out := map[ledger.ResetID]string{}
-	owners := map[string]string{} // people ask on the same few pages
-	for _, r := range t.Resets {
-		if r.Asked.Ask == nil || r.Asked.Ask.Page == "" {
-			continue
-		}
-		owner, known := owners[r.Asked.Ask.Page]
-		if !known {
-			owner, _ = realm.Owner(d.Realms, r.Asked.Ask.Page)
-			owners[r.Asked.Ask.Page] = owner
-		}
-		out[r.ID] = owner
-	}
-	return out
 }
 
 // nowhere is the question about a login that no realm knows.
