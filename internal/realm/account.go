@@ -124,7 +124,7 @@ func noDuplicates(data []byte) error {
 			if !t.value {
 				k := strings.ToLower(tok.(string))
 				if t.keys[k] {
-					return errors.New("JSON has the same key twice")
+					return errors.New("JSON with the same key twice")
 				}
 				t.keys[k], t.value = true, true
 				continue
@@ -133,7 +133,7 @@ func noDuplicates(data []byte) error {
 		}
 		switch d, ok := tok.(json.Delim); {
 		case ok && len(stack) >= 16:
-			return errors.New("JSON is nested too deeply")
+			return errors.New("JSON that is nested too deeply")
 		case ok && d == '{':
 			stack = append(stack, &level{keys: map[string]bool{}})
 		case ok:

@@ -72,7 +72,11 @@ func (h *HTTP) Close() { h.client.CloseIdleConnections() }
 
 // Lookup asks the directory. Every error is an *Unavailable, and neither its text nor its cause's holds an address.
 func (h *HTTP) Lookup(ctx context.Context, realm, login string) (Found, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	limit := h.timeout
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)) // whoever asks may have less patience
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	body, err := json.Marshal(struct {
 		Realm string `json:"realm"`
@@ -93,7 +97,7 @@ func (h *HTTP) Lookup(ctx context.Context, realm, login string) (Found, error) {
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return Found{}, h.transport(err)
+		return Found{}, transport(err, limit)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -108,13 +112,13 @@ func (h *HTTP) Lookup(ctx context.Context, realm, login string) (Found, error) {
 		return Found{}, unavailable(KindTooBig, fmt.Sprintf("it answered more than %d KiB", maxAnswer>>10), nil)
 	}
 	if err != nil {
-		return Found{}, h.transport(err)
+		return Found{}, transport(err, limit)
 	}
 	return decodeAnswer(answer, realm)
 }
 
 // transport says in our own words why no answer came: Go's texts hold the URL and the dialled address.
-func (h *HTTP) transport(err error) *Unavailable {
+func transport(err error, limit time.Duration) *Unavailable {
 	var errno syscall.Errno
 	var timeout net.Error
 	var dns *net.DNSError
@@ -127,7 +131,7 @@ func (h *HTTP) transport(err error) *Unavailable {
 	case errors.As(err, &dns):
 		return unavailable(KindSilent, "its host name could not be looked up", nil)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return unavailable(KindSilent, fmt.Sprintf("no answer within %s", h.timeout), context.DeadlineExceeded)
+		return unavailable(KindSilent, fmt.Sprintf("no answer within %s", max(limit.Round(10*time.Millisecond), 0)), context.DeadlineExceeded)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unavailable(KindRefused, "the connection was refused", syscall.ECONNREFUSED)
 	case errors.As(err, &cert):

@@ -161,6 +161,15 @@ func TestHTTPDirectoryThatIsGoneOrHangs(t *testing.T) {
 	dir = realm.NewHTTP("http://"+hang.Addr().String(), realm.HTTPOptions{AllowPrivate: true, Timeout: 50 * time.Millisecond})
 	_, err = dir.Lookup(context.Background(), "r", "jo@a.example")
 	checkUnavailable(t, err, realm.KindSilent)
+
+	dir = realm.NewHTTP("http://"+hang.Addr().String(), realm.HTTPOptions{AllowPrivate: true, Timeout: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = dir.Lookup(ctx, "r", "jo@a.example")
+	checkUnavailable(t, err, realm.KindSilent)
+	if s := err.Error(); !strings.Contains(s, "ms") {
+		t.Errorf("it says that it waited longer than the one who asked: %s", s)
+	}
 }
 
 func TestHTTPBearer(t *testing.T) {
