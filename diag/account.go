@@ -74,7 +74,11 @@ func severalAccounts(v *view) []finding {
 	if !d.Asked || d.Unavailable != nil || len(d.Accounts) < 2 {
 		return nil
 	}
-	return one(finding{cause: "request.several_accounts", conf: Certain, rank: door, vars: vars{"n": strconv.Itoa(len(d.Accounts))}})
+	f := finding{cause: "request.several_accounts", conf: Certain, rank: door, vars: vars{"n": strconv.Itoa(len(d.Accounts))}}
+	if v.told == nil {
+		f.says = "{login} names {n} accounts of {realm|the realm}[ ({names})]; a reset for it reaches none of them." // nobody asked
+	}
+	return one(f)
 }
 
 // names lists the accounts that one login names, for support.
@@ -85,7 +89,11 @@ func (v *view) names() string {
 	}
 	var out []string
 	for _, a := range d.Accounts[:min(len(d.Accounts), 5)] {
-		out = append(out, or(a.Username, or(a.Login, a.ID)))
+		name := or(a.Username, or(a.Login, a.ID))
+		if slices.Contains(out, name) {
+			name = or(a.ID, name)
+		}
+		out = append(out, name)
 	}
 	return strings.Join(out, ", ")
 }

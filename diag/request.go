@@ -243,7 +243,7 @@ func nobodyAsked(v *view) []finding {
 		if near := v.near(); near != "" {
 			f.vars, f.because = vars{"near": near}, "No ask reached us. One for {near} reaches its owner; one for {login} reaches nobody."
 		} else if d := v.in.Directory; d.Asked && d.Unavailable == nil && len(d.Accounts) == 0 {
-			f.because = "No ask reached us; but one for {login} reaches nobody, since the directory of {realm|the realm} knows no such login."
+			f.vars, f.because = vars{"near": "the right login"}, "No ask reached us, and one for {login} reaches nobody: the directory of {realm|the realm} knows no such login."
 		}
 		return one(f)
 	}

@@ -168,7 +168,7 @@ func (p *printer) printCase(c diag.Case) {
 	} else if words.Mistyped(c) {
 		fmt.Fprintln(p.w)
 		p.lookAlike(c)
-	} else if v.Resend.Helps == diag.HelpsYes {
+	} else if v.Resend.Helps == diag.HelpsYes && !words.NobodyThere(c) {
 		fmt.Fprintln(p.w)
 		p.text("", "Start one: resetd request "+argument(c.Login)+" -realm "+cmp.Or(c.Realm, "REALM"))
 	}

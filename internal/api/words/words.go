@@ -2,6 +2,7 @@
 package words
 
 import (
+	"slices"
 	"time"
 
 	"github.com/resetd/resetd/diag"
@@ -30,7 +31,7 @@ func Helps(h diag.Helps) string {
 
 // Headline is Helps for a case: where nobody asked yet there is nothing to send again, and a mistyped login has no mail that could be.
 func Headline(c diag.Case) string {
-	if Mistyped(c) {
+	if Mistyped(c) || NobodyThere(c) {
 		return "A reset for the right login will help"
 	}
 	if c.Reset == "" && c.Verdict.Resend.Helps == diag.HelpsYes {
@@ -42,6 +43,11 @@ func Headline(c diag.Case) string {
 // Mistyped tells a case in which an ask for the login would reach nobody, and one for its look-alike its owner.
 func Mistyped(c diag.Case) bool {
 	return len(c.Near) > 0 && (c.Verdict.Cause == "request.near_match" || c.Verdict.Cause == "request.none")
+}
+
+// NobodyThere tells a case that nobody asked for, of a login that the directory does not know: an ask would reach nobody.
+func NobodyThere(c diag.Case) bool {
+	return c.Verdict.Cause == "request.none" && slices.ContainsFunc(c.Also, func(a diag.Alternative) bool { return a.Cause == "request.unknown_address" })
 }
 
 // Tone is good, care or bad: how a headline of Helps is coloured.

@@ -41,6 +41,10 @@ func TestEveryWordIsSaid(t *testing.T) {
 	once("a case that nobody asked", Headline(asked))
 	asked.Verdict.Cause, asked.Near = "request.none", []string{"anna"}
 	once("a mistyped login that nobody asked for", Headline(asked))
+	asked.Near, asked.Also = nil, []diag.Alternative{{Cause: "request.unknown_address"}}
+	if Headline(asked) != "A reset for the right login will help" {
+		t.Error("a reset is advised for a login that reaches nobody")
+	}
 }
 
 func TestTimeIsUTC(t *testing.T) {
