@@ -20,6 +20,14 @@ func (c *chain) request() {
 	}
 }
 
+// waits says how long a canary that is held may still go on, for whoever follows it.
+func (c *chain) waits() string {
+	if c.over {
+		return ""
+	}
+	return "; the canary waits until " + clock(c.Began.Add(c.Within), c.Now)
+}
+
 func (c *chain) queued() {
 	issued, ok := c.fact(ledger.Issued)
 	refused, no := c.fact(ledger.Refused)
@@ -31,7 +39,7 @@ func (c *chain) queued() {
 	case no && refused.Refusal != nil:
 		c.fails("queue", "", refused.At, "A worker took it and sent no mail: "+string(refused.Refusal.Why)+".")
 	case c.Queue.Paused != nil:
-		c.unknown("queue", "Sending is held by "+c.Queue.Paused.By+" since "+clock(c.Queue.Paused.Since, c.Now)+".")
+		c.unknown("queue", "Sending is held by "+c.Queue.Paused.By+" since "+clock(c.Queue.Paused.Since, c.Now)+c.waits()+".")
 	case !c.over:
 		c.pending("queue", "No worker has taken it yet.")
 	case c.Queue.Workers == 0:
@@ -58,7 +66,7 @@ func (c *chain) sent() {
 	hold, held := c.Queue.RoutePaused[c.Route]
 	switch {
 	case a == nil && held:
-		c.unknown("send", "The route is held by "+hold.By+" since "+clock(hold.Since, c.Now)+".")
+		c.unknown("send", "The route is held by "+hold.By+" since "+clock(hold.Since, c.Now)+c.waits()+".")
 	case a == nil && !c.over:
 		c.pending("send", "It was not offered to a host yet.")
 	case a == nil:

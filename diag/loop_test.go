@@ -75,6 +75,8 @@ func TestLoop(t *testing.T) {
 			"queue=failed send=not_reached receive=not_reached return=not_reached " + behind, "", "mail_off"},
 		{"the route is held", time.Hour, []ledger.Fact{asked, issued}, func(in *LoopInput) { in.Queue.RoutePaused = map[string]Hold{"out": {By: "ops", Since: began}} }, "unknown",
 			"send=unknown receive=not_reached return=not_reached " + behind, "", "The route is held by ops"},
+		{"the route is held, and there is time", time.Minute, []ledger.Fact{asked, issued}, func(in *LoopInput) { in.Queue.RoutePaused = map[string]Hold{"out": {By: "ops", Since: began}} }, "running",
+			"send=unknown receive=not_reached return=not_reached " + behind, "", "; the canary waits until "},
 		{"refused", 3 * time.Second, []ledger.Fact{asked, issued, composed, attempt(2, ledger.Rejected, 550, "5.7.1 Relaying denied")}, nil, "failed", "send=failed receive=not_reached return=not_reached " + behind, "relay.auth_failed", "Relaying denied"},
 		{"our receiver is behind the same NAT", time.Hour, []ledger.Fact{asked, issued, composed, noDial}, func(in *LoopInput) { in.Smart = false }, "unknown",
 			"send=unknown receive=not_reached return=unknown " + behind, "", "behind the same NAT"},
