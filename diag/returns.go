@@ -53,14 +53,20 @@ func exact(cause string) bool {
 	return known && cause != "accepted.returned" && cause != "recipient.refused_other" && !strings.HasPrefix(cause, "unknown.")
 }
 
-// forwardedTo names the recipient of a return that is not ours: the mailbox passes its mail on. "" = it is ours, or not stated. Hosts
-// rewrite addresses within one organisation, so only another domain counts, and not the tenant names of Exchange Online.
+// forwardedTo names the recipient of a return that is not ours: the mailbox passes its mail on. "" = it is ours, or not stated.
 func (v *view) forwardedTo(m *ledger.Message, r *ledger.Return) string {
-	theirs, ours := domainOf(r.Recipient), domainOf(v.sentTo[m.ID])
-	if theirs == "" || ours == "" || theirs == ours || strings.HasSuffix(theirs, "."+ours) || strings.HasSuffix(ours, "."+theirs) || strings.HasSuffix(theirs, ".onmicrosoft.com") {
+	if !Forwarded(v.sentTo[m.ID], r.Recipient) {
 		return ""
 	}
 	return quote(r.Recipient)
+}
+
+// Forwarded reports whether a return about recipient tells of a mailbox to which the one that we wrote to passes its mail on. Hosts
+// rewrite addresses within one organisation, so only another domain counts, and not the tenant names of Exchange Online.
+func Forwarded(to, recipient string) bool {
+	theirs, ours := domainOf(recipient), domainOf(to)
+	return theirs != "" && ours != "" && theirs != ours && !strings.HasSuffix(theirs, "."+ours) && !strings.HasSuffix(ours, "."+theirs) &&
+		!strings.HasSuffix(theirs, ".onmicrosoft.com")
 }
 
 // delayed: a host that took the mail reports that it still tries. It is the newest word only until a later report.

@@ -113,7 +113,7 @@ func sameRecipient(address string, r bounce.Report, reports int) bool {
 		return reports == 1
 	}
 	same := func(a string) bool { return a != "" && strings.EqualFold(a, address) }
-	return same(r.Recipient) || same(r.Original)
+	return same(r.Recipient) || same(r.Original) || same(r.Alias)
 }
 
 func clipped(s string) string {

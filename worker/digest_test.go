@@ -1,10 +1,12 @@
 package worker_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/sim"
@@ -66,6 +68,31 @@ func TestReturnedMail(t *testing.T) {
 				t.Errorf("%s %+v, state %s", f.Event, f.Return, r.State)
 			}
 		})
+	}
+}
+
+// A mailbox that passes its mail on to one that is gone: the verdict says so, and the address that we know is not held for it.
+func TestReturnedMailOfAForward(t *testing.T) {
+	b := newBench(t, nil, jo())
+	b.world.Domain("there.example", b.world.Host("mx.there.example", sim.Accept()))
+	const address, raw = "jo@there.example", "From: Mail Delivery System <Mailer-Daemon@mx.there.example>\nReturn-Path: <>\nTo: b@bounces.us.example\nSubject: Mail delivery failed: returning message to sender\n\n" +
+		"A message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n" +
+		"  jo.old@far.example\n    (generated from jo@there.example)\n    host mx.far.example [192.0.2.9]\n    SMTP error from remote mail server after RCPT TO:<jo.old@far.example>:\n    550 5.1.1 User unknown\n"
+	now := time.Now()
+	for i := range 2 {
+		r := b.until(b.ask(address, now.Add(time.Duration(i)*2*time.Minute)), "sent", state(ledger.Sent))
+		r = b.comesBack(r, raw)
+		f := r.Facts[slices.IndexFunc(r.Facts, func(f ledger.Fact) bool { return f.Return != nil })]
+		if !f.Return.Matched || f.Return.Recipient != "jo.old@far.example" || r.State != ledger.IsFailed {
+			t.Fatalf("%s %+v, state %s", f.Event, f.Return, r.State)
+		}
+		c := diag.Diagnose(diag.Input{Now: b.store.Now(), Login: "jo", Timeline: ledger.Timeline{Resets: []*ledger.Reset{r}}})
+		if c.Verdict.Cause != "recipient.forward_failed" {
+			t.Errorf("the verdict is %s", c.Verdict.Cause)
+		}
+	}
+	if sup, err := b.store.Suppressed(t.Context(), address); err != nil || sup != nil {
+		t.Errorf("held for another's mailbox: %+v, %v", sup, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/resetd/resetd/diag"
 	"github.com/resetd/resetd/diag/reply"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/store"
@@ -248,8 +249,8 @@ func (j *job) inTime(at time.Time) bool {
 // mailbox works takes such faults away. Everything else, complaints and unsubscribes too, changes nothing.
 func (w *Worker) conclude(ctx context.Context, j *job, address string, f ledger.Fact) []ledger.Fact {
 	r := f.Return
-	if r == nil || !r.Matched || address == "" || j.canary() {
-		return nil
+	if r == nil || !r.Matched || address == "" || j.canary() || diag.Forwarded(address, r.Recipient) {
+		return nil // what a mailbox says to which ours passes mail on proves nothing about ours, which may keep a copy
 	}
 	var follows *ledger.Fact
 	var err error

@@ -56,6 +56,8 @@ func (m Matcher) Match(raw []byte) Match {
 		out.Recipient = read.Reports[0].Recipient
 		if strings.Contains(read.Reports[0].Original, "@") {
 			out.Recipient = read.Reports[0].Original
+		} else if read.Reports[0].Alias != "" {
+			out.Recipient = read.Reports[0].Alias
 		}
 	}
 	return out

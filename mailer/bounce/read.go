@@ -59,6 +59,7 @@ const (
 type Report struct {
 	Recipient      string       // as stated, domain in lower case; "" = not stated
 	Original       string       // Original-Recipient or ORCPT where it differs; "" = none
+	Alias          string       // the address that an alias or a forward made Recipient out of, by the notice's words; "" = none
 	GaveUp         bool         // the host says, or means by "failed", that it will not try again
 	Action         Action       // "" only where feedback names a recipient
 	Status         string       // enhanced status code; the remote server's own code wins over x.0.0; "" = none

@@ -73,6 +73,9 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 	if w.complaintWords(m, h, n, level) {
 		return true
 	}
+	if w.listWords(m, h, n, level) {
+		return true
+	}
 	if !h.daemon && h.failed == "" && !h.refuses(n) && w.autoReply(m, h, n, level) {
 		return true
 	}
@@ -91,15 +94,21 @@ func (w *walk) decideWords(m *Mail, level int) bool {
 		return true
 	}
 	w.matching(m, level)
-	if m.Returned.From == "" && n.returned != "" {
-		m.Returned = returnedHeader(w.block(afterMark(n.returned)))
-		if id := m.Returned.MessageID; id != "" {
-			m.MessageIDs = addOnce(m.MessageIDs, id)
-		}
-	}
+	w.returnedBelow(m, n)
 	w.proseReports(m, h, n, cands, level)
 	m.Kind = kindOf(m.Reports)
 	return true
+}
+
+// returnedBelow takes the returned mail's header out of the text of a notice that just appends it.
+func (w *walk) returnedBelow(m *Mail, n *notice) {
+	if m.Returned.From != "" || n.returned == "" {
+		return
+	}
+	m.Returned = returnedHeader(w.block(afterMark(n.returned)))
+	if id := m.Returned.MessageID; id != "" {
+		m.MessageIDs = addOnce(m.MessageIDs, id)
+	}
 }
 
 func bestRank(cands []candidate) rank {

@@ -22,6 +22,7 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 	m.EnvelopeID = strings.Clone(clip(rep.envelopeID, maxDiagnostic))
 	w.matching(m, level)
 	var cands []candidate
+	origin := len(rep.records) < 20 && w.tellsOrigin()
 	m.Reports = make([]Report, 0, len(rep.records))
 	for _, rec := range rep.records {
 		if len(m.Reports) > 0 && w.late() {
@@ -45,6 +46,19 @@ func (w *walk) addStatus(m *Mail, rep statusReport, h letterhead, n *notice, lev
 		}
 		if strings.HasPrefix(f.recipient, "@") {
 			f.recipient = ""
+		}
+		if origin {
+			if n == nil {
+				n = w.noticeAt(level)
+			}
+			if cands == nil {
+				cands = n.candidates("")
+			}
+			for _, c := range cands {
+				if strings.EqualFold(c.addr, f.recipient) && c.rank >= rankLine && f.alias == "" {
+					f.alias = n.origin(c.line)
+				}
+			}
 		}
 		r := w.report(f, m.Date)
 		mute := r.Reason == reply.ReasonUnknown || r.Status == "" || vague(r.Status) || !hasWords(rec.diagnostic)

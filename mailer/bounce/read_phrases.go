@@ -31,11 +31,13 @@ const (
 	tagChallenge
 	tagComplaint
 	tagReason
+	tagRefused
+	tagHeld
 )
 
 func tagNamed(s string) tag {
 	for i, name := range []string{"failed", "delayed", "final", "list", "label", "said", "contact", "returned", "subject",
-		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "complaint", "reason"} {
+		"delay", "daemon", "delivered", "vacation", "auto", "challenge", "complaint", "reason", "refused", "held"} {
 		if s == name {
 			return 1 << i
 		}

@@ -10,6 +10,7 @@ import (
 // finding is what was found about one recipient before its meaning is looked up.
 type finding struct {
 	recipient, original string
+	alias               string // what the notice says that recipient was made out of
 	action              Action
 	status              string                     // as stated; "" = none
 	diagnostic          string                     // the host's own words
@@ -38,6 +39,9 @@ func (w *walk) report(f finding, date time.Time) Report {
 	}
 	if o := lowerDomain(clip(f.original, maxAddress)); !strings.EqualFold(o, r.Recipient) {
 		r.Original = strings.Clone(o)
+	}
+	if o := lowerDomain(clip(f.alias, maxAddress)); !strings.EqualFold(o, r.Recipient) {
+		r.Alias = strings.Clone(o)
 	}
 	if r.RemoteHost == "" {
 		host, _, _ := hostWords(clip(f.diagnostic, 2*maxDiagnostic))

@@ -25,6 +25,7 @@ func (w *walk) proseReports(m *Mail, h letterhead, n *notice, cands []candidate,
 		}
 		f := finding{recipient: c.addr, action: action}
 		if c.line >= 0 {
+			f.alias = n.origin(c.line)
 			until := len(n.lines)
 			if k+1 < len(chosen) && chosen[k+1].line > c.line {
 				until = chosen[k+1].line
