@@ -22,7 +22,7 @@ func checkCmd() *cobra.Command {
 			"With -loop a daemon also sends a canary, a reset of its own, through the whole chain: request, queue, relay, its own receiver, the link, and the way back for bounces. Each link of the\n" +
 			"chain is told as it ends. -route takes one of the routes of the domain's mail; else each is taken.\n\n" +
 			"With -config it asks DNS from here, and the configured Redis which keys are in use yet; without, it is a client of a daemon. Exit status 3: an error was found, or a link of the\n" +
-			"chain failed.",
+			"chain failed; 1: DNS answered nothing at all.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r dnscheck.Report
 			switch {
@@ -62,6 +62,9 @@ func checkCmd() *cobra.Command {
 				}
 			} else {
 				printerFor(cmd).domain(r)
+			}
+			if r.Silent() {
+				return couldNot("DNS answered none of the questions, so nothing is known of this domain: is the resolver reachable ([dns] resolver), and does the domain's own DNS work?")
 			}
 			if r.Bad() {
 				return &exitError{code: exitBadNews}

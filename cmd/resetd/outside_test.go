@@ -13,6 +13,7 @@ import (
 	"github.com/resetd/resetd/diag/dnscheck"
 	"github.com/resetd/resetd/internal/ledger"
 	"github.com/resetd/resetd/internal/sim"
+	"github.com/resetd/resetd/internal/sim/freeport"
 	"github.com/resetd/resetd/internal/sim/redistest"
 	"github.com/resetd/resetd/mailer"
 )
@@ -94,6 +95,15 @@ func TestCheckAndProbe(t *testing.T) {
 	}
 	if strings.Contains(daemon.logText(), "jo@") {
 		t.Error("an address that was probed stands in the log")
+	}
+
+	port, err := freeport.Pick()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.resolver = fmt.Sprintf("127.0.0.1:%d", port)
+	if out, code, said := runCLI2(t, "check", "us.example", "-config", in.write()); code != exitCould || !strings.Contains(said, "is the resolver reachable") {
+		t.Errorf("no resolver at all: exit %d: %s%s", code, out, said)
 	}
 }
 

@@ -311,6 +311,13 @@ func TestCheckThroughRelay(t *testing.T) {
 	}
 }
 
+func TestCheckWithoutDNS(t *testing.T) {
+	r := Check(t.Context(), Question{Domain: "d.example", Recipient: true}, Deps{DNS: newZone(t, "d.example. FAILS timeout\n_mta-sts.d.example. FAILS timeout")})
+	if !r.Silent() || r.Severity == OK {
+		t.Errorf("silent %v: %+v", r.Silent(), r.Lookups)
+	}
+}
+
 func TestCheckRecipient(t *testing.T) {
 	tests := []struct{ zone, id, cause string }{
 		{"d.example. MX 10 mx.d.example.\nmx.d.example. A 8.8.8.8", "mx.ok", ""},
@@ -324,7 +331,7 @@ func TestCheckRecipient(t *testing.T) {
 		z := newZone(t, tt.zone)
 		r := Check(t.Context(), Question{Domain: "d.example", Recipient: true}, Deps{DNS: z})
 		f := find(r, tt.id)
-		if f == nil || f.Cause != tt.cause {
+		if f == nil || f.Cause != tt.cause || r.Silent() {
 			t.Errorf("%s: %+v", tt.zone, r.Findings)
 		}
 		if find(r, "spf.missing") != nil || len(r.Requirements) > 0 {

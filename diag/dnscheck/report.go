@@ -76,6 +76,11 @@ func (r *Report) finish(lookups []Lookup) {
 // Bad reports whether there is an error among the findings.
 func (r Report) Bad() bool { return r.Severity == Error }
 
+// Silent reports whether DNS answered none of the questions: then nothing is known, and the trouble is with our resolver or the way to it.
+func (r Report) Silent() bool {
+	return len(r.Lookups) > 0 && !slices.ContainsFunc(r.Lookups, func(l Lookup) bool { return !l.Outcome.Temporary() })
+}
+
 // Hash is equal for two reports that say the same. Time, TTLs, the order of records and the kind of a failure of DNS do
 // not count, nor do the reasons that blocklists give; which findings there are and every record do.
 func (r Report) Hash() string {
