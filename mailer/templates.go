@@ -85,7 +85,7 @@ type locale struct {
 }
 
 // LoadTemplates reads LOCALE.subject, LOCALE.txt and LOCALE.html from a folder; "" = the built-in English only. A template that does
-// not parse is no error here: Check tells, and so does each mail that needs it.
+// not parse is no error here: Check tells at start, and so does each mail that needs it.
 func LoadTemplates(dir string) (*Templates, error) {
 	sub, err := fs.Sub(builtIn, "templates")
 	if err != nil {

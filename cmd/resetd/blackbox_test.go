@@ -20,7 +20,9 @@ import (
 	"time"
 
 	"github.com/resetd/resetd/diag"
+	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/desk"
+	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/sim/freeport"
 )
 
@@ -215,6 +217,28 @@ type installation struct {
 const (
 	appSecret, supportSecret, adminSecret, opsSecret = "secret-of-app", "secret-of-support", "secret-of-admin", "secret-of-ops"
 )
+
+// publishKeys puts the records of the keys that write made into the world's DNS, and gives their names.
+func (in *installation) publishKeys(world *sim.World) (names []string) {
+	in.t.Helper()
+	for _, selector := range []string{"s-rsa", "s-ed"} {
+		text, err := os.ReadFile(filepath.Join(in.dir, selector+".pem"))
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		key, err := config.ParseDKIMKey(text)
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		record, err := dkimRecord(key.Public())
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		names = append(names, selector+"._domainkey.us.example")
+		world.DNS().SetTXT(selector+"._domainkey.us.example", record)
+	}
+	return names
+}
 
 // write makes keys and configuration, and gives the configuration's path.
 func (in *installation) write() string {

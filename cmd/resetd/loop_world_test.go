@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -83,21 +81,7 @@ func newLoopWorld(t *testing.T, o loopOptions) *loopWorld {
 		world.DNS().SetTXT("bounces.us.example", "v=spf1 ip4:192.0.2.1 -all")
 	}
 	world.DNS().SetTXT("_dmarc.us.example", "v=DMARC1; p=reject")
-	for _, selector := range []string{"s-rsa", "s-ed"} {
-		text, err := os.ReadFile(filepath.Join(in.dir, selector+".pem"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, err := config.ParseDKIMKey(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		record, err := dkimRecord(key.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		world.DNS().SetTXT(selector+"._domainkey.us.example", record)
-	}
+	in.publishKeys(world)
 	cfg, err := config.Load(file, nil)
 	if err != nil {
 		t.Fatal(err)

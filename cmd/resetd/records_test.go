@@ -3,14 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/resetd/resetd/diag"
-	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/sim/redistest"
 )
@@ -34,23 +31,7 @@ func TestRecordsChangeBetweenMails(t *testing.T) {
 	file := in.write()
 	world.DNS().SetTXT("bounces.us.example", "v=spf1 include:relay.example ~all")
 	world.DNS().SetTXT("_dmarc.us.example", "v=DMARC1; p=reject")
-	var names []string
-	for _, selector := range []string{"s-rsa", "s-ed"} {
-		text, err := os.ReadFile(filepath.Join(in.dir, selector+".pem"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, err := config.ParseDKIMKey(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		record, err := dkimRecord(key.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, selector+"._domainkey.us.example")
-		world.DNS().SetTXT(selector+"._domainkey.us.example", record)
-	}
+	names := in.publishKeys(world)
 	daemon := launch(t, "serve", "-config", file)
 	c := caller{t, "http://" + daemon.listening("api")}
 	daemon.await("the first check of the domain", func() string {

@@ -16,7 +16,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/resetd/resetd/diag"
-	"github.com/resetd/resetd/internal/config"
 	"github.com/resetd/resetd/internal/desk"
 	"github.com/resetd/resetd/internal/sim"
 	"github.com/resetd/resetd/internal/sim/redistest"
@@ -38,17 +37,7 @@ func TestReportsAreEvidence(t *testing.T) {
 	in := &installation{t: t, redis: redistest.Start(t), resolver: world.Resolver(), accounts: []string{account("u1", "ann@home.example")},
 		routes: fmt.Sprintf("[[route]]\nname = \"out\"\nmx = true\nport = %d\ntls = \"opportunistic\"\n", world.SMTPPort())}
 	file := in.write()
-	cfg, err := config.Load(file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range cfg.DKIM("us.example") {
-		record, err := dkimRecord(s.Key.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		world.DNS().SetTXT(s.Selector+"._domainkey.us.example", record)
-	}
+	in.publishKeys(world)
 	pub, key, _ := ed25519.GenerateKey(nil)
 	world.DNS().SetTXT("r1._domainkey.mailhost.example", "v=DKIM1; k=ed25519; p="+base64.StdEncoding.EncodeToString(pub))
 	daemon := launch(t, "serve", "-config", file)

@@ -213,6 +213,9 @@ func partsOf(cfg *config.Config, only []string, log zerolog.Logger) (parts, erro
 		if err != nil {
 			return p, fmt.Errorf("templates of realm %s: %w", r.Name, err)
 		}
+		if err := t.Check(); err != nil {
+			log.Warn().Str("realm", r.Name).Str("why", err.Error()).Msg("mails of these templates cannot be built")
+		}
 		p.templates[r.Name] = t
 	}
 	return p, nil

@@ -129,3 +129,18 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 		t.Errorf("status %d: %s", code, msg)
 	}
 }
+
+// A template that no mail can be built with stops nobody else's mail, but is told at start and not first by the verdict of a person who waits.
+func TestTemplatesAreTriedAtStart(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"en.subject": "New password", "en.txt": "Open {{.Lnik}}"} {
+		writeText(t, filepath.Join(dir, name), text)
+	}
+	in := &installation{t: t, redis: redistest.Start(t), routes: anyRoute, resolver: freePort(t), extra: fmt.Sprintf("[[realm]]\nname = \"forum\"\nlogin = \"password\"\nreset_url = \"https://forum.us.example/new?token={token}\"\n"+
+		"from = \"Forum <no-reply@us.example>\"\nroutes = [\"out\"]\ntemplates = %q\n[realm.directory]\nkind = \"none\"\n", dir)}
+	p := launch(t, "serve", "-config", in.write())
+	p.listening("api")
+	if log := p.logText(); !strings.Contains(log, `"realm":"forum"`) || !strings.Contains(log, "mails of these templates cannot be built") || strings.Contains(log, `"realm":"shop","why"`) {
+		t.Error(log)
+	}
+}
